@@ -1,0 +1,74 @@
+import { utf8ToBytes } from '@noble/hashes/utils.js'
+import { assert } from './errors.js'
+import * as Hex from './hex.js'
+
+/** A value for `encode`, tagged with its Solidity type. */
+export type Value =
+  | { type: 'uint'; value: bigint | number }
+  | { type: 'address' | 'bytes32'; value: string }
+  | { type: 'string'; value: string }
+
+/** 32-byte big-endian word of an unsigned integer. */
+export function word(value: bigint | number): Uint8Array {
+  const out = new Uint8Array(32)
+  let rest = BigInt(value)
+  assert(rest >= 0n, 'an unsigned word')
+  for (let i = 31; rest > 0n; i--, rest >>= 8n) {
+    assert(i >= 0, 'a value of at most 256 bits')
+    out[i] = Number(rest & 0xffn)
+  }
+  return out
+}
+
+/** 32-byte word of an address or of 32 bytes, left-padded as Solidity does for addresses. */
+export function padded(value: string): Uint8Array {
+  const bytes = Hex.toBytes(value)
+  assert(bytes.length <= 32, 'a value of at most 32 bytes')
+  const out = new Uint8Array(32)
+  out.set(bytes, 32 - bytes.length)
+  return out
+}
+
+/** `abi.encode` for the static types we hash and for strings (Solidity ABI specification, "Formal Specification of the Encoding"). */
+export function encode(values: readonly Value[]): Uint8Array {
+  const heads: Uint8Array[] = []
+  const tails: Uint8Array[] = []
+  let offset = values.length * 32
+  for (const item of values) {
+    if (item.type === 'string') {
+      const tail = encodeText(item.value)
+      heads.push(word(offset))
+      tails.push(tail)
+      offset += tail.length
+    } else {
+      heads.push(item.type === 'uint' ? word(item.value) : padded(item.value))
+    }
+  }
+  return concat([...heads, ...tails])
+}
+
+/** Bytes one after another. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}
+
+/** Big-endian unsigned integer of `width` bytes. */
+export const uint = (value: bigint | number, width: number): Uint8Array => {
+  const bytes = word(value)
+  assert(bytes.subarray(0, 32 - width).every((b) => b === 0), `a value of at most ${width} bytes`)
+  return bytes.subarray(32 - width)
+}
+
+function encodeText(text: string): Uint8Array {
+  const bytes = utf8ToBytes(text)
+  const out = new Uint8Array(32 + Math.ceil(bytes.length / 32) * 32)
+  out.set(word(bytes.length), 0)
+  out.set(bytes, 32)
+  return out
+}

@@ -1,0 +1,99 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import { utf8ToBytes } from '@noble/hashes/utils.js'
+import * as Abi from './abi.js'
+import * as Hex from './hex.js'
+import { portable, type Primitives } from './secp256k1.js'
+
+type Keccak = Primitives['keccak256']
+
+/** What identifies a payment: the token contract itself refuses a second use of the nonce. */
+export interface PaymentKey {
+  chainId: number
+  /** x402 scheme, e.g. `exact`. */
+  scheme: string
+  token: Hex.Hex
+  payer: Hex.Hex
+  /** 32 bytes. */
+  nonce: Hex.Hex
+}
+
+/** keccak256(abi.encode("haca/payment/1", chainId, scheme, token, payer, nonce)). */
+export const paymentId = (key: PaymentKey, keccak256: Keccak = portable.keccak256): Hex.Hex =>
+  Hex.fromBytes(
+    keccak256(
+      Abi.encode([
+        { type: 'string', value: 'haca/payment/1' },
+        { type: 'uint', value: key.chainId },
+        { type: 'string', value: key.scheme },
+        { type: 'address', value: key.token },
+        { type: 'address', value: key.payer },
+        { type: 'bytes32', value: key.nonce },
+      ]),
+    ),
+  )
+
+/** The x402 payment-identifier as 32 bytes: keccak256 of its text, or zero when there is none. */
+export const identifierHash = (identifier: string | undefined): Hex.Hex =>
+  identifier === undefined ? Hex.zero32 : Hex.fromBytes(portable.keccak256(utf8ToBytes(identifier)))
+
+/** keccak256(abi.encode("haca/request/1", paymentId, payment-identifier or 0)). */
+export const requestId = (payment: Hex.Hex, identifier: Hex.Hex = Hex.zero32, keccak256: Keccak = portable.keccak256): Hex.Hex =>
+  Hex.fromBytes(
+    keccak256(
+      Abi.encode([
+        { type: 'string', value: 'haca/request/1' },
+        { type: 'bytes32', value: payment },
+        { type: 'bytes32', value: identifier },
+      ]),
+    ),
+  )
+
+/** SHA-256("req/1" ‖ salt ‖ SHA-256(raw body)). The salt is 32 bytes, because prompts can be guessed and receipts are public. */
+export const requestHash = (salt: Uint8Array, body: Uint8Array): Hex.Hex => salted('req/1', salt, sha256(body))
+
+/** SHA-256("out/1" ‖ salt ‖ SHA-256(raw answer)). */
+export const outputHash = (salt: Uint8Array, answer: Uint8Array): Hex.Hex => salted('out/1', salt, sha256(answer))
+
+/** As `outputHash` for a stream, whose last chain value stands for SHA-256(raw answer). */
+export const streamOutputHash = (salt: Uint8Array, last: Uint8Array): Hex.Hex => salted('out/1', salt, last)
+
+/** First value of a stream's hash chain: SHA-256("sse/1"). */
+export const streamStart = (): Uint8Array => sha256(utf8ToBytes('sse/1'))
+
+/** Next value of a stream's hash chain: SHA-256(h ‖ length:4 ‖ chunk). */
+export const streamNext = (previous: Uint8Array, chunk: Uint8Array): Uint8Array =>
+  sha256(Abi.concat([previous, Abi.uint(chunk.length, 4), chunk]))
+
+/**
+ * EIP-3009 nonce that binds a payment to one request body: keccak256(abi.encode("haca/nonce/1", requestHash)).
+ * The token accepts any 32 bytes; who shows this nonce and the salted body proves what was paid for.
+ */
+export const boundNonce = (requestHash: Hex.Hex): Hex.Hex =>
+  Hex.fromBytes(
+    portable.keccak256(
+      Abi.encode([
+        { type: 'string', value: 'haca/nonce/1' },
+        { type: 'bytes32', value: requestHash },
+      ]),
+    ),
+  )
+
+/** What makes two requests the same request: operation, body bytes, salt and payment-identifier. */
+export const fingerprint = (request: { operation: string; body: Uint8Array; salt: Uint8Array; identifier: Hex.Hex }): Hex.Hex =>
+  Hex.fromBytes(
+    sha256(
+      Abi.concat([
+        sha256(utf8ToBytes(`haca/fingerprint/1 ${request.operation}`)),
+        sha256(request.body),
+        sha256(request.salt),
+        Hex.toBytes(request.identifier, 32),
+      ]),
+    ),
+  )
+
+/** Content address of stored bytes. */
+export const content = (bytes: Uint8Array): Hex.Hex => Hex.fromBytes(sha256(bytes))
+
+function salted(tag: string, salt: Uint8Array, bodyHash: Uint8Array): Hex.Hex {
+  return Hex.fromBytes(sha256(Abi.concat([utf8ToBytes(tag), salt, bodyHash])))
+}

@@ -1,0 +1,63 @@
+import type { Hex } from '../hex.js'
+
+/** What one node last said of itself, with what the chain says of its key. */
+export interface Node {
+  /** Address of the receipt key. */
+  node: Hex
+  /** Kafka pool it consumes. */
+  pool: string
+  /** See `Receipt.keyKinds`. */
+  keyKind: number
+  /** Hardware class the policy speaks of, e.g. `simulated`, `snp-genoa`. */
+  hardware: string
+  modelHashes: readonly Hex[]
+  /** Requests it holds, and the age of the oldest in milliseconds. */
+  queueDepth: number
+  oldestAgeMs: number
+  serviceP50Ms: number
+  serviceP99Ms: number
+  /** False while draining. */
+  accepting: boolean
+  /** Requests it may hold before it is full. */
+  queueLimit: number
+  /** Unix milliseconds of its last heartbeat, by the router's clock. */
+  seenAtMs: number
+  /** Whether its key is registered and valid now, as read from the TeeRegistry. */
+  registered: boolean
+}
+
+/** What the hardware policy says of one class. */
+export interface Hardware {
+  /** Assurance it can give: `none` for a plain node key. */
+  assurance: 'none' | 'tee'
+  /** Probability per million that the hardware is compromised while a request runs. */
+  compromisePpm: number
+}
+
+/** The policy a decision is taken under. */
+export interface Policy {
+  epoch: number
+  /** Classes that may be used; anything else is refused. */
+  hardware: Readonly<Record<string, Hardware>>
+  /** A node not heard of for longer is not live. */
+  heartbeatMaxAgeMs: number
+  /** Seconds a client may wait for an answer that was accepted. */
+  deadlineSeconds: number
+}
+
+/** A model as the registry and its manifest describe it. */
+export interface RegisteredModel {
+  modelHash: Hex
+  name: string
+  version: string
+  /** Atomic units per row. */
+  unitPrice: bigint
+  publisher: Hex
+  maxUnits: number
+  retired: boolean
+  /** Verification-key id when the model has a circuit. */
+  circuit?: Hex
+}
+
+/** Milliseconds a new request would wait on a node and run, by its own figures. */
+export const predictedLatencyMs = (node: Node): number => Math.max(node.oldestAgeMs, node.queueDepth * node.serviceP50Ms) + node.serviceP99Ms

@@ -1,0 +1,28 @@
+import { defineConfig } from 'vitest/config'
+
+const conditions = ['@haca/source', 'module', 'import', 'node', 'default']
+
+/**
+ * Unit tests run from source. Wire tests use the real parts, whose addresses tools/setup puts into the environment;
+ * e2e tests drive whole stacks and run one file at a time, because two stacks do not fit two cores.
+ */
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['{libs,services,sdk,tools,proto,bench}/**/*.test.ts'], exclude: ['**/*.wire.test.ts', '**/*.e2e.test.ts', '**/dist/**', '**/node_modules/**'] },
+      },
+      {
+        extends: true,
+        test: { name: 'wire', include: ['{libs,services,sdk,tools,contracts}/**/*.wire.test.ts'], exclude: ['**/dist/**', '**/node_modules/**'], testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false },
+      },
+      {
+        extends: true,
+        test: { name: 'e2e', include: ['e2e/**/*.e2e.test.ts'], exclude: ['**/dist/**', '**/node_modules/**'], testTimeout: 300_000, hookTimeout: 300_000, fileParallelism: false },
+      },
+    ],
+  },
+})
