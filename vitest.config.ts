@@ -17,7 +17,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'wire', include: ['{libs,services,sdk,tools,contracts}/**/*.wire.test.ts'], exclude: ['**/dist/**', '**/node_modules/**'], testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false },
+        test: { name: 'wire', globalSetup: ['tools/src/vitest-parts.ts'], include: ['{libs,services,sdk,tools,contracts}/**/*.wire.test.ts'], exclude: ['**/dist/**', '**/node_modules/**'], testTimeout: 60_000, hookTimeout: 60_000, fileParallelism: false },
       },
       {
         extends: true,

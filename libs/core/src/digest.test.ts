@@ -46,7 +46,11 @@ describe('identifiers', () => {
 
 describe('hex and money', () => {
   it('writes addresses as EIP-55 does', () => {
-    fc.assert(fc.property(hex(20), (address) => expect(Hex.checksum(address)).toBe(getAddress(address))))
+    fc.assert(
+      fc.property(hex(20), (address) => {
+        expect(Hex.checksum(address)).toBe(getAddress(address))
+      }),
+    )
   })
 
   it('refuses what is not hexadecimal or not of the width', () => {

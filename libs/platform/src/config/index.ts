@@ -1,0 +1,2 @@
+export * from './load.js'
+export { Secret } from './secret.js'

@@ -1,0 +1,1 @@
+export { loadPrimitives, type Native } from './native.js'

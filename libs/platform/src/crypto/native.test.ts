@@ -1,0 +1,38 @@
+import { Hex, Secp256k1 } from '@haca/core'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { loadPrimitives } from './native.js'
+
+const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 })
+const key = bytes32.filter((b) => b.some((x) => x !== 0) && (b[0] as number) < 0xff)
+
+describe('native primitives', () => {
+  it('run on libsecp256k1 here', async () => {
+    expect((await loadPrimitives()).engine).toBe('secp256k1')
+  })
+
+  it('agree with the portable ones on hashing, signing and recovering', async () => {
+    const native = await loadPrimitives()
+    fc.assert(
+      fc.property(bytes32, key, fc.uint8Array({ maxLength: 300 }), (digest, privateKey, data) => {
+        expect(native.keccak256(data)).toEqual(Secp256k1.portable.keccak256(data))
+        const signature = native.sign(digest, privateKey)
+        expect(signature).toEqual(Secp256k1.sign(digest, privateKey))
+        const address = native.recover(digest, signature)
+        expect(address && Hex.checksum(Hex.fromBytes(address))).toBe(Secp256k1.addressOfKey(privateKey))
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  it('agree with the portable ones on arbitrary signatures, and never throw', async () => {
+    const native = await loadPrimitives()
+    const signature = fc.tuple(fc.uint8Array({ minLength: 64, maxLength: 64 }), fc.constantFrom(0, 1, 27, 28, 29)).map(([rs, v]) => Uint8Array.of(...rs, v))
+    fc.assert(
+      fc.property(bytes32, fc.oneof(signature, fc.uint8Array({ maxLength: 70 })), (digest, sig) => {
+        expect(native.recover(digest, sig)).toEqual(Secp256k1.portable.recover(digest, sig))
+      }),
+      { numRuns: 200 },
+    )
+  })
+})
