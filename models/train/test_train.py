@@ -1,0 +1,120 @@
+"""Training is exact, reproducible, and blind to the held-out rows. Run: python -m unittest (in this folder)."""
+
+import dataclasses
+import math
+import unittest
+
+import numpy as np
+
+import datasets
+import network
+import publish
+import train
+from catalogue import BREAST_CANCER, DIGITS, MODELS
+from network import Network, exact_product
+
+
+class Split(unittest.TestCase):
+    def test_sides_are_disjoint_complete_and_stratified(self):
+        for model in MODELS:
+            data = datasets.load(model.name)
+            parts = datasets.split(data, model.held_out_share)
+            both = np.concatenate([parts.training, parts.held_out])
+            self.assertEqual(sorted(both), list(range(len(data.rows))))
+            for label in range(len(data.label_names)):
+                members = (data.labels == label).sum()
+                self.assertEqual((data.labels[parts.held_out] == label).sum(), round(members * model.held_out_share))
+
+    def test_refuses_data_in_which_a_row_would_be_on_both_sides(self):
+        data = datasets.load("breast-cancer")
+        same = dataclasses.replace(data, rows=np.ones_like(data.rows))
+        with self.assertRaisesRegex(AssertionError, "both sides"):
+            datasets.split(same, 0.3)
+
+    def test_training_does_not_depend_on_held_out_rows_or_labels(self):
+        data = datasets.load("breast-cancer")
+        parts = datasets.split(data, BREAST_CANCER.held_out_share)
+        rows, labels = data.rows.copy(), data.labels.copy()
+        rows[parts.held_out], labels[parts.held_out] = np.nan, 1 - labels[parts.held_out]
+        poisoned = dataclasses.replace(data, rows=rows, labels=labels)
+        quantiser, net = train.fit(BREAST_CANCER, data, parts.training)
+        blind_quantiser, blind_net = train.fit(BREAST_CANCER, poisoned, parts.training)
+        self.assertEqual(quantiser.centre.tobytes(), blind_quantiser.centre.tobytes())
+        self.assertEqual(net.w1.tobytes(), blind_net.w1.tobytes())
+        self.assertEqual(net.w2.tobytes(), blind_net.w2.tobytes())
+
+
+class Quantise(unittest.TestCase):
+    def test_standardise_divides_by_the_nearest_power_of_two(self):
+        # Mean 5, deviation 3: log2 3 = 1.58 rounds to 2, so one deviation of 4 is 2^4 units: scale 2^(4-2) = 4.
+        quantiser = datasets.standardise(np.array([[2.0], [8.0]]), limit=64)
+        self.assertEqual((quantiser.centre[0], quantiser.scale[0]), (5.0, 4.0))
+        # (5.6 - 5) * 4 = 2.4 -> 2; (105 - 5) * 4 = 400 -> 64; (-95 - 5) * 4 -> -64
+        self.assertEqual(quantiser.integers(np.array([[5.6], [105.0], [-95.0]])).ravel().tolist(), [2.0, 64.0, -64.0])
+
+    def test_ties_go_to_the_even_neighbour_as_in_onnx_round(self):
+        quantiser = datasets.identity(1, 0, 16)
+        self.assertEqual(quantiser.integers(np.array([[0.5], [1.5], [2.5]])).ravel().tolist(), [0.0, 2.0, 2.0])
+
+    def test_a_quarter_shift_moves_a_quarter_of_the_ink(self):
+        picture = np.zeros((8, 8))
+        picture[3, 4] = 16
+        rows, labels = datasets.with_quarter_shifts(picture.reshape(1, 64), np.array([7]))
+        self.assertEqual(labels.tolist(), [7] * 5)
+        moved = [{(int(y), int(x)): int(copy[y, x]) for y, x in zip(*copy.nonzero())} for copy in rows.reshape(5, 8, 8)]
+        self.assertEqual(moved[0], {(3, 4): 16})
+        # 3/4 of 16 stays, 1/4 of 16 arrives at one neighbour.
+        neighbours = [(4, 4), (2, 4), (3, 5), (3, 3)]
+        self.assertEqual(moved[1:], [{(3, 4): 12, neighbour: 4} for neighbour in neighbours])
+
+
+class Arithmetic(unittest.TestCase):
+    def test_exp_agrees_with_the_platform_to_1e_12(self):
+        z = -np.linspace(0, 40, 4001)
+        expected = np.array([math.exp(value) for value in z])
+        self.assertLess(np.abs(network.exp(z) / expected - 1).max(), 1e-12)
+
+    def test_exact_product_refuses_sums_that_could_round(self):
+        with self.assertRaisesRegex(AssertionError, "may round"):
+            exact_product(np.full((1, 2), 2.0**27), np.full((2, 1), 2.0**27))
+
+    def test_logits_by_hand(self):
+        net = Network(
+            w1=np.array([[2.0, -1.0], [3.0, 1.0]]), b1=np.array([-4.0, 1.0]),
+            w2=np.array([[1.0, -2.0], [5.0, 0.0]]), b2=np.array([7.0, 9.0]), hidden_bits=0, output_bits=0,
+        )  # fmt: skip
+        # x = (3, 1): 2*3+3*1-4 = 5; -3+1+1 = -1 -> 0; logits 1*5+5*0+7 = 12 and -2*5+0+9 = -1
+        self.assertEqual(network.logits(net, np.array([[3.0, 1.0]])).tolist(), [[12.0, -1.0]])
+
+    def test_gradient_agrees_with_finite_differences_of_the_cross_entropy(self):
+        rows, targets = np.array([[8.0, 3.0], [5.0, 12.0]]), np.eye(2)
+        net = Network(np.array([[64.0], [-32.0]]), np.array([128.0]), np.array([[16.0, -8.0]]), np.array([512.0, 0.0]), 6, 5)
+
+        def loss(w2: np.ndarray) -> float:
+            scores = network.logits(dataclasses.replace(net, w2=w2), rows) * 2.0**-net.logit_bits
+            return -sum(math.log(math.exp(s[i]) / sum(map(math.exp, s))) for i, s in enumerate(scores))
+
+        step = np.array([[1.0, 0.0]])
+        slope = (loss(net.w2 + step) - loss(net.w2 - step)) / 2  # per unit of w2
+        gradient = network._gradients(net, rows, targets)[2][0, 0]
+        self.assertAlmostEqual(gradient * 2.0 ** -(20 + net.logit_bits), slope, delta=abs(slope) * 1e-3)
+
+    def test_training_twice_gives_the_same_network(self):
+        data = datasets.load("digits")
+        short = dataclasses.replace(DIGITS, recipe=dataclasses.replace(DIGITS.recipe, steps=5))
+        first, second = (train.fit(short, data, np.arange(500))[1] for _ in range(2))
+        self.assertEqual(first.w1.tobytes(), second.w1.tobytes())
+        other = dataclasses.replace(short, recipe=dataclasses.replace(short.recipe, seed=2))
+        self.assertNotEqual(first.w1.tobytes(), train.fit(other, data, np.arange(500))[1].w1.tobytes())
+
+
+class Card(unittest.TestCase):
+    def test_wilson_interval_of_a_published_example(self):
+        # 81 of 263: 0.2553 to 0.3662 (Newcombe 1998, Statistics in Medicine 17, 857-872, table I, score method)
+        low, high = publish._wilson(81, 263)
+        self.assertAlmostEqual(low, 0.2553, places=4)
+        self.assertAlmostEqual(high, 0.3662, places=4)
+
+
+if __name__ == "__main__":
+    unittest.main()

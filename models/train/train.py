@@ -1,0 +1,108 @@
+"""Trains every model and writes its folder; `--check` trains again and compares with what is there.
+
+    python train.py [NAME ...]           write models/NAME/{model.onnx,manifest.json,samples.json,README.md}
+    python train.py --check [NAME ...]   write nothing; exit 1 if a file would change by one byte
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+import datasets
+import publish
+from catalogue import MODELS, Model
+from datasets import DataSet, Quantiser
+from export import onnx_model
+from network import Network, logits, train
+
+MODELS_FOLDER = Path(__file__).resolve().parent.parent
+FOLDS = 5
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all of " + ", ".join(m.name for m in MODELS))
+    parser.add_argument("--check", action="store_true", help="retrain and compare instead of writing")
+    options = parser.parse_args()
+    known = {model.name: model for model in MODELS}
+    unknown = set(options.names) - set(known)
+    if unknown:
+        parser.error("no such model: " + ", ".join(sorted(unknown)))
+    chosen = [known[name] for name in options.names] or list(MODELS)
+    unchanged = [_deliver(model, options.check) for model in chosen]
+    return 0 if all(unchanged) else 1
+
+
+def build(model: Model, card_text: str) -> dict[str, bytes]:
+    """File name → content of the model's folder. The same bytes on every machine with the pinned packages."""
+    data = datasets.load(model.name)
+    parts = datasets.split(data, model.held_out_share)
+    quantiser, network = fit(model, data, parts.training)
+    onnx = onnx_model(model.name, model.input_name, quantiser, network)
+    predicted, probabilities = _run(onnx, data.rows[parts.held_out])
+    evaluation = publish.Evaluation(
+        held_out=parts.held_out,
+        predicted=predicted,
+        probability_of_truth=probabilities[np.arange(len(predicted)), data.labels[parts.held_out]],
+        trained_on=len(parts.training),
+        cross_validated=float(np.mean(_accuracies(model, data, _dealt(parts.training)))),
+        blocks=_accuracies(model, data, np.array_split(np.arange(len(data.rows)), FOLDS)),
+    )
+    samples = publish.samples(model, data, evaluation)
+    manifest = publish.manifest(model, data, onnx, samples, evaluation)
+    return {
+        "model.onnx": onnx,
+        "samples.json": samples,
+        "manifest.json": manifest,
+        "README.md": publish.card(card_text, data, manifest, evaluation),
+    }
+
+
+def fit(model: Model, data: DataSet, training: np.ndarray) -> tuple[Quantiser, Network]:
+    """The quantiser and the network of the given rows; sees no other row."""
+    quantiser = model.quantiser(data.rows[training])
+    rows, labels = model.augmented(data.rows[training], data.labels[training])
+    return quantiser, train(quantiser.integers(rows), labels, len(data.label_names), model.recipe)
+
+
+def _accuracies(model: Model, data: DataSet, folds: list[np.ndarray]) -> list[float]:
+    """Accuracy on each fold of a network trained on the other folds."""
+    accuracies = []
+    for i, fold in enumerate(folds):
+        quantiser, network = fit(model, data, np.concatenate(folds[:i] + folds[i + 1 :]))
+        predicted = logits(network, quantiser.integers(data.rows[fold])).argmax(axis=1)
+        accuracies.append(float((predicted == data.labels[fold]).mean()))
+    return accuracies
+
+
+def _dealt(indices: np.ndarray) -> list[np.ndarray]:
+    """Indices dealt into folds like cards, so that neighbours in the file land in different folds."""
+    return [indices[start::FOLDS] for start in range(FOLDS)]
+
+
+def _run(onnx: bytes, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return tuple(session.run(["label", "probabilities"], {name: rows.astype(np.float32)}))
+
+
+def _deliver(model: Model, check: bool) -> bool:
+    folder = MODELS_FOLDER / model.name
+    files = build(model, (folder / "README.md").read_text())
+    unchanged = True
+    for name, content in files.items():
+        path = folder / name
+        same = path.is_file() and path.read_bytes() == content
+        unchanged &= same
+        if not check:
+            path.write_bytes(content)
+        verdict = "same" if same else "DIFFERS" if check else "written"
+        print(f"{verdict:8}{model.name}/{name:14}{len(content):8} B  {publish.sha256(content)}")
+    return unchanged or not check
+
+
+if __name__ == "__main__":
+    sys.exit(main())
