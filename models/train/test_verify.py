@@ -1,0 +1,155 @@
+"""Each check of verify.py refuses the fault it is there for. Run: python -m unittest (in this folder)."""
+
+import json
+import shutil
+import tempfile
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+import verify
+from verify import Folder, Refused
+
+MODELS = Path(__file__).resolve().parent.parent
+
+
+class Published(unittest.TestCase):
+    def test_every_published_folder_passes_every_check(self):
+        for name in ("breast-cancer", "digits"):
+            for check in verify.CHECKS:
+                with self.subTest(model=name, check=check.__name__):
+                    check(Folder(MODELS / name))
+
+
+class Tampered(unittest.TestCase):
+    """Works on a copy of breast-cancer, the folder whose graph has every operator."""
+
+    def setUp(self):
+        root = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, root)
+        self.path = root / "breast-cancer"
+        shutil.copytree(MODELS / "breast-cancer", self.path)
+
+    def test_digests_refuses_one_flipped_bit_in_the_weights(self):
+        content = bytearray((self.path / "model.onnx").read_bytes())
+        content[len(content) // 2] ^= 1
+        (self.path / "model.onnx").write_bytes(content)
+        self.refused(verify.digests, "another SHA-256")
+
+    def test_digests_refuses_a_longer_file(self):
+        with (self.path / "model.onnx").open("ab") as file:
+            file.write(b"\0")
+        self.refused(verify.digests, "bytes, not")
+
+    def test_digests_refuses_samples_that_were_exchanged(self):
+        text = (self.path / "samples.json").read_text()
+        (self.path / "samples.json").write_text(text.replace('"label": 0', '"label": 1', 1))
+        self.refused(verify.digests, "samples.json has another SHA-256")
+
+    def test_contract_refuses_an_unknown_key(self):
+        self.edit_manifest(lambda manifest: manifest.update(extra=True))
+        self.refused(verify.contract, "keys")
+
+    def test_contract_refuses_another_input_width(self):
+        self.edit_manifest(lambda manifest: manifest["inputs"][0].update(shape=[-1, 31]))
+        self.refused(verify.contract, "declares")
+
+    def test_contract_refuses_a_missing_feature_name(self):
+        self.edit_manifest(lambda manifest: manifest["inputs"][0]["features"].pop())
+        self.refused(verify.contract, "one name per feature")
+
+    def test_contract_refuses_another_opset(self):
+        self.edit_manifest(lambda manifest: manifest["engine"].update(opset=18))
+        self.refused(verify.contract, "needs")
+
+    def test_accuracy_refuses_a_flattering_figure(self):
+        self.edit_manifest(lambda manifest: manifest["accuracy"].update(value=1.0))
+        self.refused(verify.accuracy, "is not 1.0")
+
+    def test_accuracy_refuses_a_smaller_held_out_set(self):
+        self.edit_manifest(lambda manifest: manifest["accuracy"].update(heldOut=100))
+        self.refused(verify.accuracy, "samples, not 100")
+
+    def test_accuracy_refuses_a_recorded_prediction_that_the_model_does_not_give(self):
+        self.edit_samples(lambda samples: samples[0].update(predicted=1 - samples[0]["predicted"]))
+        self.refused(verify.accuracy, "recorded prediction")
+
+    def test_accuracy_refuses_a_truth_that_was_changed(self):
+        self.edit_samples(lambda samples: samples[0].update(label=1 - samples[0]["label"]))
+        self.refused(verify.accuracy, "is not")
+
+    def test_exactness_refuses_a_weight_that_is_no_multiple_of_a_coarse_unit(self):
+        self.edit_tensor("w1", lambda values: values + np.float32(2**-22))
+        self.refused(verify.exactness, "a sum can reach")
+
+    def test_exactness_refuses_a_bias_that_is_finer_than_its_unit(self):
+        self.edit_tensor("b2", lambda values: values + np.float32(2**-18))
+        self.refused(verify.exactness, "finer than")
+
+    def test_exactness_refuses_weights_wider_than_8_bits(self):
+        def widen(values: np.ndarray) -> np.ndarray:
+            return np.where(values == values.max(), np.float32(128 * 2**-5), values)  # 128 units of 2^-5
+
+        self.edit_tensor("w2", widen)
+        self.refused(verify.exactness, "wider than 8 bits")
+
+    def test_exactness_refuses_a_clip_so_wide_that_sums_round(self):
+        self.edit_tensor("high", lambda _: np.float32(2**20))
+        self.refused(verify.exactness, "a sum can reach")
+
+    def test_exactness_refuses_an_unknown_operator(self):
+        self.edit_graph(lambda graph: setattr(graph.node[5], "op_type", "Sigmoid"))
+        self.refused(verify.exactness, "the graph is")
+
+    def test_exactness_refuses_a_graph_that_goes_round_the_quantiser(self):
+        gemm = 4
+        self.edit_graph(lambda graph: graph.node[gemm].input.__setitem__(0, "scaled"))
+        self.refused(verify.exactness, "not a chain")
+
+    def test_batching_refuses_a_model_whose_rows_see_each_other(self):
+        def multiply_by_the_batch_mean(graph: onnx.GraphProto):
+            graph.node[-1].input[0] = graph.node[-2].input[0] = "shifted"
+            mean = helper.make_node("ReduceMean", ["logits"], ["mean"], axes=[0, 1], keepdims=1)
+            graph.node.insert(len(graph.node) - 2, mean)
+            times = helper.make_node("Mul", ["logits", "mean"], ["shifted"])
+            graph.node.insert(len(graph.node) - 2, times)
+
+        self.edit_graph(multiply_by_the_batch_mean)
+        self.refused(verify.batching, "change an answer")
+
+    def refused(self, check: Callable[[Folder], str], reason: str):
+        with self.assertRaisesRegex(Refused, reason):
+            check(Folder(self.path))
+
+    def edit_manifest(self, edit: Callable[[dict], object]):
+        path = self.path / "manifest.json"
+        manifest = json.loads(path.read_bytes())
+        edit(manifest)
+        path.write_text(json.dumps(manifest))
+
+    def edit_samples(self, edit: Callable[[list], object]):
+        path = self.path / "samples.json"
+        content = json.loads(path.read_bytes())
+        edit(content["samples"])
+        path.write_text(json.dumps(content))
+
+    def edit_graph(self, edit: Callable[[onnx.GraphProto], object]):
+        path = self.path / "model.onnx"
+        model = onnx.load_from_string(path.read_bytes())
+        edit(model.graph)
+        path.write_bytes(model.SerializeToString())
+
+    def edit_tensor(self, name: str, edit: Callable[[np.ndarray], np.ndarray]):
+        def replace(graph: onnx.GraphProto):
+            tensor = next(tensor for tensor in graph.initializer if tensor.name == name)
+            tensor.CopyFrom(numpy_helper.from_array(np.asarray(edit(numpy_helper.to_array(tensor))), name))
+
+        self.edit_graph(replace)
+
+
+if __name__ == "__main__":
+    unittest.main()
