@@ -98,11 +98,12 @@ def _figures(data: DataSet, manifest_bytes: bytes, evaluation: Evaluation) -> st
     low, high = _wilson(correct, total)
     classes = range(len(data.label_names))
     matrix = [[int(((truth == t) & (evaluation.predicted == p)).sum()) for p in classes] for t in classes]
+    interval = f"95 % Wilson interval {low:.3f} to {high:.3f}"
     log_loss = -np.mean(np.log(evaluation.probability_of_truth))
     rows = [
         ("model hash", f"`{sha256(manifest_bytes)}`"),
         ("trained on", f"{evaluation.trained_on} samples"),
-        ("held-out accuracy", f"{correct} of {total} = **{correct / total:.4f}** (95 % Wilson interval {low:.3f} to {high:.3f})"),
+        ("held-out accuracy", f"{correct} of {total} = **{correct / total:.4f}** ({interval})"),
         ("held-out log loss", f"{log_loss:.3f} nats"),
         ("5-fold cross-validation on the training rows", f"{evaluation.cross_validated:.4f}"),
         ("contiguous fifths of the file", ", ".join(f"{share:.3f}" for share in evaluation.blocks)),

@@ -88,7 +88,8 @@ class Arithmetic(unittest.TestCase):
 
     def test_gradient_agrees_with_finite_differences_of_the_cross_entropy(self):
         rows, targets = np.array([[8.0, 3.0], [5.0, 12.0]]), np.eye(2)
-        net = Network(np.array([[64.0], [-32.0]]), np.array([128.0]), np.array([[16.0, -8.0]]), np.array([512.0, 0.0]), 6, 5)
+        w1, b1, w2, b2 = [[64.0], [-32.0]], [128.0], [[16.0, -8.0]], [512.0, 0.0]
+        net = Network(*map(np.array, (w1, b1, w2, b2)), hidden_bits=6, output_bits=5)
 
         def loss(w2: np.ndarray) -> float:
             scores = network.logits(dataclasses.replace(net, w2=w2), rows) * 2.0**-net.logit_bits

@@ -108,21 +108,20 @@ def exactness(folder: Folder) -> str:
     """The graph is an integer network: for *any* input no float32 sum can round, so no order of summation, no fused
     multiply-add and no batch can change a logit; and the logits are those of a run in Python integers."""
     core = _integer_core(folder)
-    hidden_worst = [max(sum(max(w * core.low, w * core.high) for w in column) + b, 0) for column, b in zip(core.w1, core.b1)]
-    reach = max(abs(core.low), abs(core.high))
-    sums = [sum(abs(w) for w in column) * reach + abs(b) for column, b in zip(core.w1, core.b1)]
-    sums += [sum(abs(w) * h for w, h in zip(column, hidden_worst)) + abs(b) for column, b in zip(core.w2, core.b2)]
-    _require(max(sums) <= FLOAT32_EXACT, f"a sum can reach 2^{math.log2(max(sums)):.1f}: float32 may round it")
-    _require(max(abs(w) for layer in (core.w1, core.w2) for column in layer for w in column) <= 127, "a weight is wider than 8 bits")
+    largest_sum = _largest_sum(core)
+    _require(largest_sum <= FLOAT32_EXACT, f"a sum can reach 2^{math.log2(largest_sum):.1f}: float32 may round it")
+    widest = max(abs(w) for layer in (core.w1, core.w2) for column in layer for w in column)
+    _require(widest <= 127, "a weight is wider than 8 bits")
 
     rows = np.concatenate([folder.rows, _hostile_rows(folder)])
     exposed = _exposing(folder.weights, ["quantised", "logits"])
     quantised, logits, labels = folder.run(rows, ["quantised", "logits", "label"], exposed)
     for integers, floats, label in zip(quantised, logits, labels):
         expected = _in_integers(core, [int(value) for value in integers])
-        _require([Fraction(float(f)) for f in floats] == [value * core.logit_unit for value in expected], "a logit is not exact")
+        exact = [value * core.logit_unit for value in expected]
+        _require([Fraction(float(value)) for value in floats] == exact, "a logit is not exact")
         _require(expected.index(max(expected)) == label, "a label is not the first largest logit")
-    return f"{len(rows)} rows equal in Python integers; the largest sum is below 2^{math.ceil(math.log2(max(sums) + 1))}"
+    return f"{len(rows)} rows equal in Python integers; the largest sum is below 2^{largest_sum.bit_length()}"
 
 
 def batching(folder: Folder) -> str:
@@ -154,6 +153,8 @@ def main(paths: list[Path]) -> int:
             except Refused as refusal:
                 print(f"  FAILED  {check.__name__:10} {refusal}")
                 failed += 1
+                if check is digests:
+                    break  # other bytes than the manifest's are not worth reading
     print(f"{passed} passed, {failed} failed")
     return 0 if passed and not failed else 1
 
@@ -180,13 +181,24 @@ def _integer_core(folder: Folder) -> SimpleNamespace:
     )  # fmt: skip
 
 
+def _largest_sum(core: SimpleNamespace) -> int:
+    """Bounds every partial sum of both layers, in units, over all inputs within the clip: the sum of absolute values."""
+    reach = max(abs(core.low), abs(core.high))
+    first = [sum(abs(w) for w in column) * reach + abs(b) for column, b in zip(core.w1, core.b1)]
+    peaks = [
+        max(sum(max(w * core.low, w * core.high) for w in column) + b, 0) for column, b in zip(core.w1, core.b1)
+    ]
+    second = [sum(abs(w) * peak for w, peak in zip(column, peaks)) + abs(b) for column, b in zip(core.w2, core.b2)]
+    return max(first + second)
+
+
 def _in_integers(core: SimpleNamespace, row: list[int]) -> list[int]:
     hidden = [max(sum(w * x for w, x in zip(column, row)) + b, 0) for column, b in zip(core.w1, core.b1)]
     return [sum(w * h for w, h in zip(column, hidden)) + b for column, b in zip(core.w2, core.b2)]
 
 
 def _chain(graph: onnx.GraphProto) -> list[str]:
-    """What each node must read first: the graph's input, then the node before it; ArgMax and Softmax both read the logits."""
+    """What each node must read first: the input, then the node before it; ArgMax and Softmax both read the logits."""
     outputs = [node.output[0] for node in graph.node]
     return [graph.input[0].name, *outputs[:-2], outputs[-3]]
 
