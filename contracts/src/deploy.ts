@@ -1,0 +1,191 @@
+import {
+  concat,
+  encodeDeployData,
+  getContractAddress,
+  keccak256,
+  toBytes,
+  type Account,
+  type Address,
+  type Chain,
+  type Hex,
+  type PublicClient,
+  type Transport,
+  type WalletClient,
+} from 'viem'
+import {
+  modelRegistryAbi,
+  modelRegistryBytecode,
+  paymentBatcherAbi,
+  paymentBatcherBytecode,
+  revenueVaultAbi,
+  revenueVaultBytecode,
+  settlementLogAbi,
+  settlementLogBytecode,
+  teeRegistryAbi,
+  teeRegistryBytecode,
+} from './gen/contracts.js'
+
+export interface HacaOptions {
+  /** Grants and revokes every other role; in production a multisig. */
+  readonly admin: Address
+  /** Seconds between beginning and accepting a change of admin. */
+  readonly adminDelaySeconds: number
+  /** Commits batches, posts payout roots, returns payments. */
+  readonly settler: Address
+  /** Registers receipt keys. */
+  readonly registrar: Address
+  /** Revokes pending payout roots, declares keys compromised. */
+  readonly guardian: Address
+  /** Whether simulated receipts may stand, for ever; never true where real money settles. */
+  readonly simulatedAllowed: boolean
+  /** Seconds between posting a payout root and its first claim. */
+  readonly rootDelaySeconds: number
+  /** The EIP-3009 token that offers name; must have code. */
+  readonly token: Address
+  /** Another label gives another set of addresses. */
+  readonly label?: string
+}
+
+/** Where a deployment lives; plain JSON. */
+export interface AddressBook {
+  readonly chainId: number
+  readonly token: Address
+  readonly teeRegistry: Address
+  readonly settlementLog: Address
+  readonly revenueVault: Address
+  readonly paymentBatcher: Address
+  readonly modelRegistry: Address
+  readonly simulatedAllowed: boolean
+  readonly rootDelaySeconds: number
+  /** The block from which on a log reader misses nothing. */
+  readonly fromBlock: number
+}
+
+export interface Clients {
+  readonly publicClient: PublicClient
+  readonly walletClient: WalletClient<Transport, Chain | undefined, Account>
+}
+
+/**
+ * The deterministic deployment proxy (https://github.com/Arachnid/deterministic-deployment-proxy): takes
+ * salt ‖ creation code, and is at this address on Base, on Base Sepolia and in anvil's genesis.
+ */
+const create2Factory: Address = '0x4e59b44847b379578588920cA78FbF26c0B4956C'
+
+const contracts = ['teeRegistry', 'settlementLog', 'revenueVault', 'paymentBatcher', 'modelRegistry'] as const
+type ContractName = (typeof contracts)[number]
+type Plan = Record<ContractName, { readonly address: Address; readonly factoryCall: Hex }>
+
+/**
+ * Where `deployHaca` puts each contract. Addresses follow from the options and the code alone, so that an EIP-712
+ * domain can be configured before anything is deployed, and a changed option is a new deployment.
+ */
+export function predictAddresses(options: HacaOptions): Record<ContractName, Address> {
+  const plan = planOf(options)
+  return Object.fromEntries(contracts.map((name) => [name, plan[name].address])) as Record<ContractName, Address>
+}
+
+/**
+ * Deploys what is not there yet and returns where everything is. Safe to repeat and to race: the address of a
+ * contract commits to its code and its arguments (EIP-1014), so code found there is the right one.
+ */
+export async function deployHaca(clients: Clients, options: HacaOptions): Promise<AddressBook> {
+  const { publicClient } = clients
+  await requireCode(publicClient, create2Factory, 'the CREATE2 factory')
+  await requireCode(publicClient, options.token, 'the token')
+
+  const plan = planOf(options)
+  for (const name of contracts) {
+    await ensureDeployed(clients, name, plan[name])
+  }
+
+  const { teeRegistry, settlementLog, revenueVault, paymentBatcher, modelRegistry } = predictAddresses(options)
+  return {
+    chainId: await publicClient.getChainId(),
+    token: options.token,
+    teeRegistry,
+    settlementLog,
+    revenueVault,
+    paymentBatcher,
+    modelRegistry,
+    simulatedAllowed: options.simulatedAllowed,
+    rootDelaySeconds: options.rootDelaySeconds,
+    fromBlock: await firstBlockOf(publicClient, [teeRegistry, settlementLog, revenueVault, paymentBatcher, modelRegistry]),
+  }
+}
+
+/** Throws unless there is code at `address`; `what` names it in the message. */
+export async function requireCode(publicClient: PublicClient, address: Address, what: string): Promise<void> {
+  if (await hasCode(publicClient, address)) return
+  throw new Error(`There is no code at ${address}, where ${what} should be on chain ${await publicClient.getChainId()}`)
+}
+
+function planOf(options: HacaOptions): Plan {
+  const { admin, adminDelaySeconds: adminDelay, settler, registrar, guardian, simulatedAllowed } = options
+  const authorities = { admin, adminDelay, settler, registrar, guardian }
+  const salt = keccak256(toBytes(`haca/deployment/1/${options.label ?? ''}`))
+  const at = (creationCode: Hex) => ({
+    address: getContractAddress({ opcode: 'CREATE2', from: create2Factory, salt, bytecode: creationCode }),
+    factoryCall: concat([salt, creationCode]),
+  })
+
+  const teeRegistry = at(
+    encodeDeployData({
+      abi: teeRegistryAbi,
+      bytecode: teeRegistryBytecode,
+      args: [simulatedAllowed, authorities],
+    }),
+  )
+  const settlementLog = at(
+    encodeDeployData({
+      abi: settlementLogAbi,
+      bytecode: settlementLogBytecode,
+      args: [simulatedAllowed, teeRegistry.address, authorities],
+    }),
+  )
+  const revenueVault = at(
+    encodeDeployData({
+      abi: revenueVaultAbi,
+      bytecode: revenueVaultBytecode,
+      args: [settlementLog.address, BigInt(options.rootDelaySeconds), authorities],
+    }),
+  )
+  const paymentBatcher = at(
+    encodeDeployData({ abi: paymentBatcherAbi, bytecode: paymentBatcherBytecode, args: [revenueVault.address] }),
+  )
+  const modelRegistry = at(encodeDeployData({ abi: modelRegistryAbi, bytecode: modelRegistryBytecode }))
+  return { teeRegistry, settlementLog, revenueVault, paymentBatcher, modelRegistry }
+}
+
+async function ensureDeployed(clients: Clients, name: ContractName, planned: Plan[ContractName]): Promise<void> {
+  const { publicClient, walletClient } = clients
+  if (await hasCode(publicClient, planned.address)) return
+  try {
+    const hash = await walletClient.sendTransaction({
+      account: walletClient.account,
+      chain: walletClient.chain ?? null,
+      to: create2Factory,
+      data: planned.factoryCall,
+    })
+    await publicClient.waitForTransactionReceipt({ hash })
+  } catch (cause) {
+    // Another run of this job may have been faster; its result is ours.
+    if (await hasCode(publicClient, planned.address)) return
+    throw new Error(`Deploying ${name} to ${planned.address} failed`, { cause })
+  }
+  await requireCode(publicClient, planned.address, name)
+}
+
+async function hasCode(publicClient: PublicClient, address: Address): Promise<boolean> {
+  const code = await publicClient.getCode({ address })
+  return code !== undefined && code !== '0x'
+}
+
+async function firstBlockOf(publicClient: PublicClient, addresses: readonly Address[]): Promise<number> {
+  const blocks = await Promise.all(
+    addresses.map((address) =>
+      publicClient.readContract({ address, abi: settlementLogAbi, functionName: 'deploymentBlock' }),
+    ),
+  )
+  return Math.min(...blocks.map(Number))
+}

@@ -1,0 +1,350 @@
+import { spawn } from 'node:child_process'
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import {
+  concat,
+  createPublicClient,
+  createWalletClient,
+  defineChain,
+  encodeAbiParameters,
+  encodePacked,
+  http,
+  keccak256,
+  parseAbiParameters,
+  parseEventLogs,
+  zeroHash,
+  type Hex,
+} from 'viem'
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  deployHaca,
+  Outcome,
+  paymentBatcherAbi,
+  PaymentState,
+  predictAddresses,
+  prepareLocalChain,
+  revenueVaultAbi,
+  settlementLogAbi,
+  usdcDoubleAbi,
+  type AddressBook,
+  type HacaOptions,
+  type LocalChain,
+} from './index.js'
+
+// The first account of anvil's test mnemonic: public, and funded with ether on every anvil.
+const deployer = privateKeyToAccount('0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80')
+const payer = privateKeyToAccount(generatePrivateKey())
+const stranger = privateKeyToAccount(generatePrivateKey())
+
+const chain = defineChain({
+  id: 84532,
+  name: 'Local',
+  nativeCurrency: { name: 'Ether', symbol: 'ETH', decimals: 18 },
+  rpcUrls: { default: { http: [] } },
+})
+
+let anvil: { rpcUrl: string; stop: () => Promise<void> }
+let local: LocalChain
+let options: HacaOptions
+let book: AddressBook
+
+beforeAll(async () => {
+  anvil = await startAnvil(
+    ...['--hardfork', 'osaka', '--chain-id', '84532', '--block-time', '0.2'],
+    ...['--slots-in-an-epoch', '1', '--enable-tx-gas-limit'],
+  )
+  local = await prepareLocalChain(anvil.rpcUrl, { accounts: [payer.address], balanceAtomic: 5_000_000n })
+  options = {
+    admin: deployer.address,
+    adminDelaySeconds: 0,
+    settler: deployer.address,
+    registrar: deployer.address,
+    guardian: deployer.address,
+    simulatedAllowed: true,
+    rootDelaySeconds: 60,
+    token: local.token,
+  }
+  book = await deployHaca(clients(), options)
+})
+
+afterAll(() => anvil?.stop())
+
+describe('prepareLocalChain', () => {
+  it('puts the double at USDC’s address of Base Sepolia with its EIP-712 domain', async () => {
+    expect(local).toEqual({
+      chainId: 84532,
+      token: '0x036CbD53842c5426634e7929541eC2318f3dCF7e',
+      domain: { name: 'USDC', version: '2' },
+    })
+    const { publicClient } = clients()
+    // The domain separator by its definition (EIP-712), not by the contract's own computation.
+    const expected = keccak256(
+      encodeAbiParameters(parseAbiParameters('bytes32, bytes32, bytes32, uint256, address'), [
+        keccak256(hexOf('EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)')),
+        keccak256(hexOf('USDC')),
+        keccak256(hexOf('2')),
+        84532n,
+        local.token,
+      ]),
+    )
+    const usdc = { address: local.token, abi: usdcDoubleAbi } as const
+    expect(await publicClient.readContract({ ...usdc, functionName: 'DOMAIN_SEPARATOR' })).toBe(expected)
+    expect(await publicClient.readContract({ ...usdc, functionName: 'decimals' })).toBe(6)
+  })
+
+  it('fills up to the balance when repeated, and never beyond', async () => {
+    const again = await prepareLocalChain(anvil.rpcUrl, {
+      accounts: [payer.address, stranger.address],
+      balanceAtomic: 5_000_000n,
+    })
+    expect(again).toEqual(local)
+    expect(await balanceOf(payer.address)).toBe(5_000_000n)
+    expect(await balanceOf(stranger.address)).toBe(5_000_000n)
+  })
+
+  it('refuses a chain whose client is not anvil, before it writes anything', async () => {
+    const methods: string[] = []
+    const node = createServer((request, response) => {
+      let body = ''
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+      request.on('end', () => {
+        const { id, method } = JSON.parse(body) as { id: number; method: string }
+        methods.push(method)
+        response.setHeader('content-type', 'application/json')
+        response.end(JSON.stringify({ jsonrpc: '2.0', id, result: 'Geth/v1.15.0-stable/linux-amd64/go1.24' }))
+      })
+    })
+    await new Promise<void>((resolve) => node.listen(0, '127.0.0.1', resolve))
+    const rpcUrl = `http://127.0.0.1:${(node.address() as AddressInfo).port}`
+    await expect(prepareLocalChain(rpcUrl, { accounts: [], balanceAtomic: 0n })).rejects.toThrow(/Geth.*not anvil/)
+    expect(methods).toEqual(['web3_clientVersion'])
+    node.close()
+  })
+
+  it('refuses to overwrite other code at USDC’s address', async () => {
+    const other = await startAnvil('--chain-id', '8453')
+    try {
+      const { publicClient } = clientsOf(other.rpcUrl)
+      await publicClient.request({
+        method: 'anvil_setCode',
+        params: ['0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913', '0x00'],
+      } as never)
+      await expect(prepareLocalChain(other.rpcUrl, { accounts: [], balanceAtomic: 0n })).rejects.toThrow(
+        /not the USDC double/,
+      )
+    } finally {
+      await other.stop()
+    }
+  })
+
+  it('serves the compatibility profile on 8453 under the name "USD Coin"', async () => {
+    const base = await startAnvil('--chain-id', '8453')
+    try {
+      const chain = await prepareLocalChain(base.rpcUrl, { accounts: [payer.address], balanceAtomic: 1n })
+      expect(chain).toEqual({
+        chainId: 8453,
+        token: '0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913',
+        domain: { name: 'USD Coin', version: '2' },
+      })
+      const name = await clientsOf(base.rpcUrl).publicClient.readContract({
+        address: chain.token,
+        abi: usdcDoubleAbi,
+        functionName: 'name',
+      })
+      expect(name).toBe('USD Coin')
+    } finally {
+      await base.stop()
+    }
+  })
+})
+
+describe('deployHaca', () => {
+  it('finds everything in place when repeated, and sends nothing', async () => {
+    const { publicClient } = clients()
+    const nonceBefore = await publicClient.getTransactionCount({ address: deployer.address })
+    expect(await deployHaca(clients(), options)).toEqual(book)
+    expect(await publicClient.getTransactionCount({ address: deployer.address })).toBe(nonceBefore)
+  })
+
+  it('predicts where everything goes, and elsewhere for other options', () => {
+    expect(book).toMatchObject(predictAddresses(options))
+    const strict = predictAddresses({ ...options, simulatedAllowed: false })
+    expect(strict.settlementLog).not.toBe(book.settlementLog)
+    expect(strict.revenueVault).not.toBe(book.revenueVault)
+    expect(strict.modelRegistry).toBe(book.modelRegistry)
+  })
+
+  it('wires the contracts to each other', async () => {
+    const { publicClient } = clients()
+    const log = await publicClient.readContract({
+      address: book.revenueVault,
+      abi: revenueVaultAbi,
+      functionName: 'settlementLog',
+    })
+    const registry = await publicClient.readContract({
+      address: book.settlementLog,
+      abi: settlementLogAbi,
+      functionName: 'teeRegistry',
+    })
+    const vault = await publicClient.readContract({
+      address: book.paymentBatcher,
+      abi: paymentBatcherAbi,
+      functionName: 'vault',
+    })
+    expect([log, registry, vault]).toEqual([book.settlementLog, book.teeRegistry, book.revenueVault])
+  })
+
+  it('refuses a chain without the token', async () => {
+    const token = '0x00000000000000000000000000000000DeaDBeef'
+    await expect(deployHaca(clients(), { ...options, token })).rejects.toThrow(/no code at 0x0+DeaDBeef.*the token/)
+  })
+})
+
+it('collects a payment signed with viem through the batcher and anchors its receipt', async () => {
+  const { publicClient, walletClient } = clients()
+  const value = 1_000n
+  const nonce = keccak256('0x01')
+  const authorization = await authorize(value, nonce)
+
+  const settle = await walletClient.writeContract({
+    address: book.paymentBatcher,
+    abi: paymentBatcherAbi,
+    functionName: 'settle',
+    args: [local.token, [authorization, { ...authorization, value: 2_000n }]],
+    gas: 1_000_000n,
+  })
+  const receipt = await publicClient.waitForTransactionReceipt({ hash: settle })
+  expect(receipt.status).toBe('success')
+
+  // The id by its definition in design section 6.
+  const paymentId = keccak256(
+    encodeAbiParameters(parseAbiParameters('string, uint256, string, address, address, bytes32'), [
+      'haca/payment/1',
+      84532n,
+      'exact',
+      local.token,
+      payer.address,
+      nonce,
+    ]),
+  )
+  const credited = parseEventLogs({ abi: revenueVaultAbi, logs: receipt.logs, eventName: 'PaymentCredited' })
+  expect(credited.map(({ args }) => args)).toEqual([
+    { paymentId, payer: payer.address, token: local.token, amount: value },
+  ])
+  expect(await balanceOf(book.revenueVault)).toBe(value)
+  const [amount, , state] = await publicClient.readContract({
+    address: book.revenueVault,
+    abi: revenueVaultAbi,
+    functionName: 'creditOf',
+    args: [paymentId],
+  })
+  expect({ amount, state }).toEqual({ amount: value, state: PaymentState.Credited })
+  const repeated = await publicClient.simulateContract({
+    address: book.paymentBatcher,
+    abi: paymentBatcherAbi,
+    functionName: 'settle',
+    args: [local.token, [authorization]],
+    gas: 1_000_000n,
+  })
+  expect(repeated.result).toEqual([Outcome.AlreadyCredited])
+
+  // A batch of one leaf: its root is the leaf.
+  const receiptHash = keccak256('0x02')
+  const leaf = keccak256(
+    concat(['0x00', encodePacked(['uint256', 'address', 'bytes32', 'uint128'], [84532n, book.settlementLog, receiptHash, value])]),
+  )
+  const header = {
+    prev: zeroHash,
+    root: leaf,
+    token: local.token,
+    total: value,
+    daRef: keccak256('0x03'),
+    evidenceRoot: zeroHash,
+    id: 1n,
+    count: 1,
+  }
+  const log = { address: book.settlementLog, abi: settlementLogAbi } as const
+  const commit = await walletClient.writeContract({ ...log, functionName: 'commit', args: [header] })
+  const committed = await publicClient.waitForTransactionReceipt({ hash: commit })
+  const [event] = parseEventLogs({ abi: settlementLogAbi, logs: committed.logs, eventName: 'BatchCommitted' })
+  expect(event?.args).toMatchObject({ id: 1n, root: leaf, total: value, count: 1 })
+  expect(await publicClient.readContract({ ...log, functionName: 'tip' })).toBe(event?.args.headerHash)
+
+  const included = (collected: bigint) =>
+    publicClient.readContract({
+      ...log,
+      functionName: 'verifyInclusion',
+      args: [header, receiptHash, { collected, index: 0, siblings: [], sums: [] }],
+    })
+  expect(await included(value)).toBe(true)
+  expect(await included(value - 1n)).toBe(false)
+})
+
+function clients() {
+  return clientsOf(anvil.rpcUrl)
+}
+
+function clientsOf(rpcUrl: string) {
+  const transport = http(rpcUrl)
+  return {
+    publicClient: createPublicClient({ transport, pollingInterval: 50 }),
+    walletClient: createWalletClient({ transport, account: deployer, chain }),
+  }
+}
+
+async function authorize(value: bigint, nonce: Hex) {
+  const message = { from: payer.address, to: book.revenueVault, value, validAfter: 0n, validBefore: 2n ** 40n, nonce }
+  const signature = await payer.signTypedData({
+    domain: { ...local.domain, chainId: local.chainId, verifyingContract: local.token },
+    types: {
+      TransferWithAuthorization: [
+        { name: 'from', type: 'address' },
+        { name: 'to', type: 'address' },
+        { name: 'value', type: 'uint256' },
+        { name: 'validAfter', type: 'uint256' },
+        { name: 'validBefore', type: 'uint256' },
+        { name: 'nonce', type: 'bytes32' },
+      ],
+    },
+    primaryType: 'TransferWithAuthorization',
+    message,
+  })
+  return { ...message, signature }
+}
+
+async function balanceOf(account: `0x${string}`): Promise<bigint> {
+  return clients().publicClient.readContract({
+    address: local.token,
+    abi: usdcDoubleAbi,
+    functionName: 'balanceOf',
+    args: [account],
+  })
+}
+
+function hexOf(text: string): Hex {
+  return `0x${Buffer.from(text).toString('hex')}`
+}
+
+/** Starts the anvil that npm carries on a free port of 127.0.0.1; resolves once it listens. */
+async function startAnvil(...args: string[]) {
+  const binary = createRequire(import.meta.url).resolve('@foundry-rs/anvil-linux-amd64/bin/anvil')
+  const child = spawn(binary, ['--host', '127.0.0.1', '--port', '0', ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const stop = async () => {
+    child.kill()
+    await exited
+  }
+  const address = await new Promise<string>((resolve, reject) => {
+    let printed = ''
+    child.once('error', reject)
+    child.once('exit', (code) => reject(new Error(`anvil exited with ${code} before it listened:\n${printed}`)))
+    child.stdout.on('data', (chunk: Buffer) => {
+      printed = (printed + chunk.toString()).slice(-10_000)
+      const listening = /Listening on (\S+)/.exec(printed)
+      if (listening?.[1] !== undefined) resolve(listening[1])
+    })
+  })
+  return { rpcUrl: `http://${address}`, stop }
+}

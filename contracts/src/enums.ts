@@ -1,0 +1,30 @@
+// Solidity's enums reach TypeScript as numbers; enums.test.ts holds these to the sources.
+
+/** `TeeRegistry.validityAt`: why a key was, or was not, entitled to sign. */
+export const Validity = {
+  Valid: 0,
+  Unknown: 1,
+  NotYetValid: 2,
+  Expired: 3,
+  Retired: 4,
+  Compromised: 5,
+  WrongKind: 6,
+} as const
+
+/** `SettlementLog.voidReasonOf`: why a leaf does not stand. */
+export const VoidReason = {
+  None: 0,
+  AnchoredLate: 1,
+  SignerInvalid: 2,
+  SignatureMissing: 3,
+  SimulatedKey: 4,
+} as const
+
+/** `RevenueVault.creditOf`: where a payment is. */
+export const PaymentState = { None: 0, Credited: 1, RefundDeferred: 2, Refunded: 3 } as const
+
+/** `PaymentBatcher.settle`: what became of one item. */
+export const Outcome = { Collected: 0, AlreadyCredited: 1, Rejected: 2 } as const
+
+/** Kinds of receipt key (design section 6); `simulated` is refused unless a deployment says otherwise for ever. */
+export const KeyKind = { node: 0, nitro: 1, tdx: 2, sevSnp: 3, sgx: 4, simulated: 255 } as const
