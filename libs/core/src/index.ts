@@ -13,6 +13,7 @@ export * as Secp256k1 from './secp256k1.js'
 
 export * as Exact from './x402/exact.js'
 export * as Identifier from './x402/identifier.js'
+export * as Payment from './x402/payment.js'
 export * as OfferReceipt from './x402/offer-receipt.js'
 export * as PaymentHeader from './x402/header.js'
 

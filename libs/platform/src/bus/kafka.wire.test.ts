@@ -1,4 +1,4 @@
-import { describe, inject } from 'vitest'
+import { describe } from 'vitest'
 import { createLogger } from '../log/index.js'
 import { conformance } from './bus.conformance.js'
 import { KafkaBus } from './kafka.js'
@@ -7,7 +7,7 @@ describe('kafka bus', () =>
   conformance(
     async () =>
       new KafkaBus({
-        brokers: inject('kafkaBrokers').split(','),
+        brokers: (process.env.KAFKA_BROKERS as string).split(','),
         clientId: 'conformance',
         logger: createLogger('test', 'silent'),
         partitions: 3,

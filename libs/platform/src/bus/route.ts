@@ -7,7 +7,7 @@ export function topicOf(schema: DescMessage, pool?: string): string {
   assert(hasOption(schema, topic), `${schema.typeName} has a topic`)
   const name = getOption(schema, topic)
   if (!name.includes('{pool}')) return name
-  assert(pool !== undefined && /^[a-z0-9][a-z0-9-]{0,62}$/.test(pool), 'a pool name of lower-case letters, digits and dashes')
+  assert(pool && /^[a-z0-9][a-z0-9-]{0,62}$/.test(pool), 'a pool name of lower-case letters, digits and dashes')
   return name.replace('{pool}', pool)
 }
 

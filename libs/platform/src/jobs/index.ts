@@ -1,0 +1,3 @@
+export { BullJobs } from './bullmq.js'
+export type { Job, JobKind, Jobs, Worker } from './jobs.js'
+export { MemoryJobs } from './memory.js'

@@ -1,0 +1,5 @@
+export { HealthController, healthProviders, READINESS, type Readiness } from './health.js'
+export { metrics, type Metrics } from './metrics.js'
+export { HttpProblem, problemOf, type Problem } from './problem.js'
+export { ProblemFilter } from './problem.filter.js'
+export { runService, startService, type Running, type ServiceOptions } from './run-service.js'

@@ -1,0 +1,2 @@
+export { connectRedis, type RedisOptions } from './redis.js'
+export type { Redis } from 'ioredis'
