@@ -32,6 +32,7 @@ describe('values', () => {
   it('reads both forms of time', () => {
     expect(der('170d3439313233313233353935395a').time()).toBe(Date.UTC(2049, 11, 31, 23, 59, 59))
     expect(der('170d3530303130313030303030305a').time()).toBe(Date.UTC(1950, 0, 1))
+    expect(der('170d3234303232393030303030305a').time()).toBe(Date.UTC(2024, 1, 29))
     expect(der('180f39393939313233313233353935395a').time()).toBe(Date.UTC(9999, 11, 31, 23, 59, 59))
   })
 })
@@ -64,6 +65,9 @@ describe('refuses', () => {
     ['a time with an offset', () => der('1711323330313031303030303030 2b30303030'.replace(' ', '')).time()],
     ['a time without seconds', () => der('170b323330313031303030305a').time()],
     ['30 February', () => der('170d3233303233303030303030305a').time()],
+    ['29 February of 2100', () => der('180f32313030303232393030303030305a').time()],
+    ['the zeroth month', () => der('170d3233303030313030303030305a').time()],
+    ['a letter among the digits', () => der('170d3233303130313030303a30305a').time()],
     ['24 o’clock', () => der('170d3233303130313234303030305a').time()],
     ['fractions of seconds', () => der('181132303233303130313030303030302e355a').time()],
     ['leftovers', () => Der.sequence(fromHex('300000')!)],

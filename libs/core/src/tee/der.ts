@@ -143,13 +143,12 @@ export class Der {
   /** UTCTime or GeneralizedTime as RFC 5280 §4.1.2.5 writes them; milliseconds since 1970. */
   time(): number {
     const { tag, value } = this.next()
-    const text = String.fromCharCode(...value.subarray(0, 16))
-    if (tag === TAG.utcTime && /^\d{12}Z$/.test(text)) {
-      const year = Number(text.slice(0, 2))
-      return instant(`${year < 50 ? '20' : '19'}${text}`)
-    }
-    if (tag === TAG.generalizedTime && /^\d{14}Z$/.test(text)) return instant(text)
-    return malformed('not a time of the form YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ')
+    const yearDigits = tag === TAG.utcTime ? 2 : tag === TAG.generalizedTime ? 4 : malformed('not a time')
+    const formed = value.length === yearDigits + 11 && value[value.length - 1] === 0x5a
+    if (!formed) malformed('not a time of the form YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ')
+    const year = decimal(value, 0, yearDigits)
+    const century = yearDigits === 4 ? 0 : year < 50 ? 2000 : 1900
+    return instant(century + year, value.subarray(yearDigits))
   }
 
   end(): void {
@@ -190,42 +189,55 @@ function smallInteger(value: Uint8Array): number {
 /** Dotted decimal; arcs beyond 2^53 (UUID arcs under 2.25) are written out exactly. */
 function oid(value: Uint8Array): string {
   if (value.length === 0 || value.length > 64 || value[value.length - 1]! >= 0x80) malformed('object identifier')
-  const arcs: string[] = []
-  let arc = 0
-  let wide: bigint | undefined
-  let fresh = true
-  for (const byte of value) {
-    if (fresh && byte === 0x80) malformed('object identifier arc not in shortest form')
-    if (wide === undefined && arc > Number.MAX_SAFE_INTEGER / 256) wide = BigInt(arc)
-    if (wide === undefined) arc = arc * 128 + (byte & 0x7f)
-    else wide = wide * 128n + BigInt(byte & 0x7f)
-    fresh = byte < 0x80
-    if (!fresh) continue
-    if (arcs.length === 0) pushFirst(arcs, wide ?? BigInt(arc))
-    else arcs.push((wide ?? arc).toString())
-    arc = 0
-    wide = undefined
+  let text = ''
+  let start = 0
+  for (let i = 0; i < value.length; i++) {
+    if (value[i]! >= 0x80) continue
+    if (value[start] === 0x80) malformed('object identifier arc not in shortest form')
+    const arc = base128(value, start, i + 1)
+    text += start === 0 ? firstArcs(arc) : `.${arc}`
+    start = i + 1
   }
-  return arcs.join('.')
+  return text
+}
+
+function base128(value: Uint8Array, from: number, to: number): number | bigint {
+  if (to - from > 7) return value.subarray(from, to).reduce((sum, byte) => sum * 128n + BigInt(byte & 0x7f), 0n)
+  let arc = 0
+  for (let i = from; i < to; i++) arc = arc * 128 + (value[i]! & 0x7f)
+  return arc
 }
 
 /** The first subidentifier carries two arcs (X.690 §8.19.4). */
-function pushFirst(arcs: string[], value: bigint): void {
-  const root = value < 40n ? 0n : value < 80n ? 1n : 2n
-  arcs.push(root.toString(), (value - root * 40n).toString())
+function firstArcs(value: number | bigint): string {
+  if (value < 40) return `0.${value}`
+  if (value < 80) return `1.${Number(value) - 40}`
+  return `2.${BigInt(value) - 80n}`
 }
 
-function instant(text: string): number {
-  const field = (from: number, to: number) => Number(text.slice(from, to))
-  const [year, month, day] = [field(0, 4), field(4, 6), field(6, 8)]
-  const [hour, minute, second] = [field(8, 10), field(10, 12), field(12, 14)]
-  const at = new Date(0)
-  at.setUTCFullYear(year, month - 1, day)
-  at.setUTCHours(hour, minute, second)
-  // Date carries overflow (32 January) into the next unit; a real date comes back as it went in.
-  const same = at.getUTCMonth() === month - 1 && at.getUTCDate() === day && at.getUTCHours() === hour
-  if (!same || at.getUTCMinutes() !== minute || at.getUTCSeconds() !== second) malformed('time does not exist')
-  return at.getTime()
+/** `digits` hold MMDDHHMMSS. */
+function instant(year: number, digits: Uint8Array): number {
+  const [month, day, hour] = [decimal(digits, 0, 2), decimal(digits, 2, 2), decimal(digits, 4, 2)]
+  const [minute, second] = [decimal(digits, 6, 2), decimal(digits, 8, 2)]
+  const inRange = month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month)
+  if (!inRange || hour > 23 || minute > 59 || second > 59) malformed('time does not exist')
+  // Date.UTC takes years below 100 for the twentieth century; no certificate is that old.
+  return year >= 100 ? Date.UTC(year, month - 1, day, hour, minute, second) : malformed('time does not exist')
+}
+
+function daysIn(year: number, month: number): number {
+  if (month !== 2) return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
+  return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
+}
+
+function decimal(bytes: Uint8Array, from: number, length: number): number {
+  let value = 0
+  for (let i = from; i < from + length; i++) {
+    const digit = bytes[i]! - 0x30
+    if (digit < 0 || digit > 9) malformed('time with something not a digit')
+    value = value * 10 + digit
+  }
+  return value
 }
 
 function malformed(why: string): never {

@@ -93,6 +93,7 @@ describe('PEM', () => {
     ['text before a block', `x${one}`],
     ['text between blocks', `${one}x${two}`],
     ['text after a block', `${one}x`],
+    ['a space after a block', `${one} `],
     ['two closing NULs', `${one}\0\0`],
     ['a block without an end', one.slice(0, 40)],
     ['another kind of block', one.replaceAll('CERTIFICATE', 'PRIVATE KEY')],

@@ -45,6 +45,9 @@ export const ENDORSEMENT_ROLES = [
   'crl',
   /** OCSP answer, DER. Any number. */
   'ocsp',
+  /** Intel's lists: the root's, and that of the CA which issued the PCK; DER. */
+  'root-crl',
+  'pck-crl',
   /** Intel's TCB info and QE identity: the exact body of the Provisioning Certification Service's answer. */
   'tcb-info',
   'qe-identity',

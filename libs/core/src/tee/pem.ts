@@ -1,4 +1,5 @@
 import { decodeBase64 } from './base64.js'
+import { fromUtf8 } from './bytes.js'
 import { AttestationError } from './error.js'
 
 const BEGIN = '-----BEGIN CERTIFICATE-----'
@@ -7,13 +8,14 @@ const END = '-----END CERTIFICATE-----'
 export const PEM_CERTIFICATES_MAX = 8
 
 /**
- * The DER of each certificate in a PEM bundle (RFC 7468), in order. Between and after the blocks only white space may
+ * The DER of each certificate in a PEM bundle (RFC 7468), in order. Between and after the blocks only line ends may
  * stand, except one NUL at the very end, which Intel's quoting library writes.
  */
 export function decodeCertificates(bytes: Uint8Array): Uint8Array[] {
-  const text = ascii(bytes)
+  const end = bytes[bytes.length - 1] === 0 ? bytes.length - 1 : bytes.length
+  const text = fromUtf8(bytes.subarray(0, end)) ?? malformed('not text')
   const certificates: Uint8Array[] = []
-  let at = skipSpace(text, 0)
+  let at = skipLineEnds(text, 0)
   while (at < text.length) {
     if (!text.startsWith(BEGIN, at)) malformed('text outside a certificate block')
     if (certificates.length === PEM_CERTIFICATES_MAX) malformed(`more than ${PEM_CERTIFICATES_MAX} certificates`)
@@ -22,22 +24,15 @@ export function decodeCertificates(bytes: Uint8Array): Uint8Array[] {
     if (to < 0) malformed('certificate block without an end')
     const body = text.slice(from, to).replace(/[\r\n]/g, '')
     certificates.push(decodeBase64(body) ?? malformed('certificate block is not base64'))
-    at = skipSpace(text, to + END.length)
+    at = skipLineEnds(text, to + END.length)
   }
   if (certificates.length === 0) malformed('no certificate')
   return certificates
 }
 
-function ascii(bytes: Uint8Array): string {
-  const end = bytes[bytes.length - 1] === 0 ? bytes.length - 1 : bytes.length
-  let text = ''
-  for (let i = 0; i < end; i += 4096) text += String.fromCharCode(...bytes.subarray(i, Math.min(end, i + 4096)))
-  return text
-}
-
-function skipSpace(text: string, from: number): number {
+function skipLineEnds(text: string, from: number): number {
   let at = from
-  while (at < text.length && ' \r\n\t'.includes(text[at]!)) at++
+  while (at < text.length && (text[at] === '\n' || text[at] === '\r')) at++
   return at
 }
 
