@@ -30,6 +30,13 @@ export function decodeCertificates(bytes: Uint8Array): Uint8Array[] {
   return certificates
 }
 
+/** One certificate, given as DER or as PEM. */
+export function oneCertificate(bytes: Uint8Array): Uint8Array {
+  if (bytes[0] !== BEGIN.charCodeAt(0)) return bytes
+  const certificates = decodeCertificates(bytes)
+  return certificates.length === 1 ? certificates[0]! : malformed(`${certificates.length} certificates where one belongs`)
+}
+
 function skipLineEnds(text: string, from: number): number {
   let at = from
   while (at < text.length && (text[at] === '\n' || text[at] === '\r')) at++
