@@ -287,6 +287,11 @@ export function distributionPointUris(point: Der): string[] {
 
 /** The one common name of a subject or issuer; `undefined` where there is none or more than one. */
 export function commonName(name: Uint8Array): string | undefined {
+  return nameAttribute(name, OID.commonName)
+}
+
+/** The value of an attribute that occurs exactly once in a name. */
+export function nameAttribute(name: Uint8Array, oid: string): string | undefined {
   const found: string[] = []
   const relativeNames = Der.sequence(name)
   while (!relativeNames.done) {
@@ -296,7 +301,7 @@ export function commonName(name: Uint8Array): string | undefined {
       const type = attribute.oid()
       const value = attribute.next()
       attribute.end()
-      if (type === OID.commonName) found.push(fromUtf8(value.value) ?? '')
+      if (type === oid) found.push(fromUtf8(value.value) ?? '')
     }
   }
   return found.length === 1 ? found[0] : undefined

@@ -78,6 +78,8 @@ export const ATTESTATION_ERROR_CODES = [
   'device-duplicate',
   'golden-values-malformed',
   'golden-values-signature-invalid',
+  'golden-values-stale',
+  'golden-values-not-applicable',
   'golden-values-conflict',
   // Event log.
   'event-log-malformed',

@@ -13,6 +13,7 @@ export const OID = {
   sha384: '2.16.840.1.101.3.4.2.2',
   // Names and certificate extensions (RFC 5280).
   commonName: '2.5.4.3',
+  serialNumber: '2.5.4.5',
   subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
