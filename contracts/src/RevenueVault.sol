@@ -100,6 +100,7 @@ contract RevenueVault is Governed, Deployed, ReentrancyGuardTransient {
   mapping(address token => mapping(address account => uint128)) public claimedOf;
 
   event PaymentCredited(bytes32 indexed paymentId, address indexed payer, address indexed token, uint128 amount);
+  event RevenueCredited(address indexed token, uint128 amount);
   event PaymentRefunded(bytes32 indexed paymentId, address indexed payer, address indexed token, uint128 amount);
   event RefundDeferred(bytes32 indexed paymentId, address indexed payer, address indexed token, uint128 amount);
   event RootPosted(address indexed token, bytes32 indexed root, uint128 cumulativeTotal, uint64 activeAt);
@@ -175,13 +176,21 @@ contract RevenueVault is Governed, Deployed, ReentrancyGuardTransient {
     onlyRole(SETTLER_ROLE)
     returns (bytes32 paymentId)
   {
-    uint256 surplus = IERC20(token).balanceOf(address(this)) - owedOf(token);
-    if (surplus < authorization.value) revert SurplusTooSmall(surplus, authorization.value);
+    _requireSurplus(token, authorization.value);
     paymentId = _credit(token, authorization);
     if (!IEIP3009(token).authorizationState(authorization.from, authorization.nonce)) {
       revert AuthorizationUnused(paymentId);
     }
     if (!_isSigned(token, authorization)) revert AuthorizationInvalid(paymentId);
+  }
+
+  /// @notice Credits money that came without an authorisation of its own, as what a payment channel settles to its
+  /// receiver: it belongs to no payment, so it can only be paid out under a root.
+  function creditRevenue(address token, uint128 amount) external nonReentrant onlyRole(SETTLER_ROLE) {
+    if (amount == 0) revert AmountZero();
+    _requireSurplus(token, amount);
+    ledgerOf[token].credited += amount;
+    emit RevenueCredited(token, amount);
   }
 
   function _credit(address token, Authorization calldata authorization) private returns (bytes32 paymentId) {
@@ -194,6 +203,11 @@ contract RevenueVault is Governed, Deployed, ReentrancyGuardTransient {
     creditOf[paymentId] = Credit(amount, uint64(block.timestamp), PaymentState.Credited);
     ledgerOf[token].credited += amount;
     emit PaymentCredited(paymentId, authorization.from, token, amount);
+  }
+
+  function _requireSurplus(address token, uint256 amount) private view {
+    uint256 surplus = IERC20(token).balanceOf(address(this)) - owedOf(token);
+    if (surplus < amount) revert SurplusTooSmall(surplus, amount);
   }
 
   /// @dev 65 bytes go through the form every EIP-3009 token has; FiatToken's treats both alike.

@@ -158,8 +158,7 @@ contract SettlementLog is Governed, Deployed {
   {
     bytes32 headerHash = Header.hash(header);
     if (header.id == 0 || headerOf[header.id] != headerHash) return false;
-    bytes32 leaf = MerkleSum.leaf(block.chainid, address(this), receiptHash, proof.collected);
-    return MerkleSum.includes(header.root, header.total, header.count, leaf, proof);
+    return MerkleSum.includes(header, block.chainid, address(this), receiptHash, proof);
   }
 
   /// @notice The digest a node signs for a receipt of this log.

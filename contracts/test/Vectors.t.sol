@@ -9,11 +9,11 @@ import { Body } from "../src/libraries/Body.sol";
 import { Identity } from "../src/libraries/Identity.sol";
 import { InferenceReceipt, Receipt } from "../src/libraries/InferenceReceipt.sol";
 import { InclusionProof, MerkleSum } from "../src/libraries/MerkleSum.sol";
-import { Test } from "./support/Test.sol";
+import { Shipped } from "./support/Shipped.sol";
 import { Tree } from "./support/Tree.sol";
 
 /// @notice Every byte of vectors/receipt/receipt-v1.json, which TypeScript reads too.
-contract VectorsTest is Test {
+contract VectorsTest is Shipped {
   string private json;
   uint256 private chainId;
   address private log;
@@ -233,8 +233,11 @@ contract VectorsTest is Test {
     Authorities memory authorities = Authorities({
       admin: address(this), adminDelay: 0, settler: address(this), registrar: address(1), guardian: address(2)
     });
-    TeeRegistry registry = new TeeRegistry(true, authorities);
-    vm.etch(where, bytes.concat(vm.getCode("SettlementLog.sol"), abi.encode(true, registry, authorities)));
+    TeeRegistry registry = _newTeeRegistry(true, authorities);
+    vm.etch(
+      where,
+      bytes.concat(vm.getCode("out/SettlementLog.sol/SettlementLog.json"), abi.encode(true, registry, authorities))
+    );
     (bool ok, bytes memory runtime) = where.call("");
     vm.assertTrue(ok, "constructor");
     vm.etch(where, runtime);

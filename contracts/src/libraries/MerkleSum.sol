@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { BatchHeader } from "./BatchHeader.sol";
+
 /// @notice Where a leaf lies in its batch. `siblings` and `sums` run from the leaf upwards and hold no entry for a
 /// level at which the node is promoted.
 struct InclusionProof {
@@ -23,22 +25,25 @@ library MerkleSum {
     return keccak256(abi.encodePacked(uint8(0x01), left, leftSum, right, rightSum));
   }
 
-  /// @notice Whether `leafHash` is leaf number `proof.index` of the `count` leaves under (root, total).
+  /// @notice Whether `receiptHash`, with `proof.collected` as its sum, is leaf number `proof.index` of a batch.
   /// @dev The shape of the path follows from index and count alone, so a proof with a missing or an extra sibling, or
-  /// for another position, is refused; so is one whose sums leave uint128.
-  function includes(bytes32 root, uint128 total, uint32 count, bytes32 leafHash, InclusionProof calldata proof)
-    internal
-    pure
-    returns (bool)
-  {
+  /// for another position, is refused; so is one whose sums leave uint128. The leaf is derived here because in a batch
+  /// of one nothing but the leaf itself binds its sum.
+  function includes(
+    BatchHeader calldata header,
+    uint256 chainId,
+    address log,
+    bytes32 receiptHash,
+    InclusionProof calldata proof
+  ) internal pure returns (bool) {
     uint256 index = proof.index;
     uint256 depth = proof.siblings.length;
-    if (index >= count || proof.sums.length != depth) return false;
+    if (index >= header.count || proof.sums.length != depth) return false;
 
-    bytes32 hash = leafHash;
+    bytes32 hash = leaf(chainId, log, receiptHash, proof.collected);
     uint256 sum = proof.collected;
     uint256 used = 0;
-    for (uint256 width = count; width > 1; width = (width + 1) >> 1) {
+    for (uint256 width = header.count; width > 1; width = (width + 1) >> 1) {
       bool promoted = (index ^ 1) >= width;
       if (!promoted) {
         if (used == depth) return false;
@@ -55,6 +60,6 @@ library MerkleSum {
       }
       index >>= 1;
     }
-    return used == depth && hash == root && sum == total;
+    return used == depth && hash == header.root && sum == header.total;
   }
 }

@@ -30,6 +30,11 @@ interface Vm {
   function chainId(uint256 id) external;
   function etch(address target, bytes calldata code) external;
   function getCode(string calldata artifact) external view returns (bytes memory);
+  function label(address account, string calldata name) external;
+  function replace(string calldata text, string calldata from, string calldata to) external pure returns (string memory);
+  function parseBytes(string calldata text) external pure returns (bytes memory);
+  function toString(address value) external pure returns (string memory);
+  function toString(bytes calldata value) external pure returns (string memory);
   function deal(address account, uint256 balance) external;
   function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
   function addr(uint256 key) external pure returns (address);
@@ -38,6 +43,8 @@ interface Vm {
   function expectRevert(bytes4 selector) external;
   function expectPartialRevert(bytes4 selector) external;
   function expectEmit(address emitter) external;
+  function snapshotState() external returns (uint256 id);
+  function revertToState(uint256 id) external returns (bool);
   function recordLogs() external;
   function getRecordedLogs() external returns (Log[] memory);
   function lastCallGas() external view returns (Gas memory);

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import { Authorization, RevenueVault } from "../src/RevenueVault.sol";
+import { BatchHeader } from "../src/libraries/BatchHeader.sol";
+import { InferenceReceipt } from "../src/libraries/InferenceReceipt.sol";
+import { InclusionProof } from "../src/libraries/MerkleSum.sol";
+import { Fixture } from "./support/Fixture.sol";
+
+/// @notice What the calls cost as transactions of their own, cold storage, intrinsic gas and calldata included.
+/// `npm run gas` prints the table; bounds are a few per cent above what was measured, so that a regression fails.
+/// forge-config: default.isolate = true
+/// forge-config: test.isolate = true
+contract GasTest is Fixture {
+  uint256 private constant FIRST_PAYER = 0x1000;
+
+  function setUp() public override {
+    super.setUp();
+    // A vault that has been paid before, as it is all its life but once.
+    _collect(1, "first");
+    _anchorOne(_receipt("first", 1), 1);
+  }
+
+  function test_gas_token_transfer_with_authorization() public {
+    Authorization memory a = _authorize(PAYER_KEY, 1000, "n");
+    (bytes32 r, bytes32 s, uint8 v) = _split(a.signature);
+    usdc.transferWithAuthorization(a.from, address(vault), a.value, a.validAfter, a.validBefore, a.nonce, v, r, s);
+    // Circle's own, behind its proxy, costs 85,696: the double has to be within two per cent.
+    uint256 gas = _report("USDC double: transferWithAuthorization x1", 1);
+    vm.assertGe(gas, 83_982, "cheaper than the original");
+    vm.assertLe(gas, 87_410, "dearer than the original");
+  }
+
+  function test_gas_vault_collect() public {
+    vault.collect(address(usdc), _authorize(PAYER_KEY, 1000, "n"));
+    vm.assertLe(_report("RevenueVault.collect x1", 1), 130_000, "collect");
+  }
+
+  function test_gas_settle_1_10_100_200_distinct_payers() public {
+    _settle(1, 140_000);
+    _settle(10, 95_000);
+    _settle(100, 85_000);
+    // The whole must fit a transaction of Base (EIP-7825).
+    vm.assertLe(_settle(200, 85_000) * 200, 16_777_216, "cap per transaction");
+  }
+
+  function test_gas_commit_is_the_same_at_any_size() public {
+    uint32[3] memory counts = [uint32(1), 100, 10_000];
+    uint256 first;
+    for (uint256 i = 0; i < 3; ++i) {
+      BatchHeader memory header = _header(counts[i]);
+      vm.prank(SETTLER);
+      log.commit(header);
+      uint256 gas = _report(string.concat("SettlementLog.commit, ", vm.toString(counts[i]), " leaves"), 1);
+      vm.assertLe(gas, 120_000, "commit");
+      if (i == 0) first = gas;
+      else vm.assertLe(gas, first + 100, "same at any size");
+    }
+  }
+
+  function test_gas_leaf_calls_at_depth_14() public {
+    (BatchHeader memory header, InferenceReceipt memory receipt, InclusionProof memory proof) = _deepLeaf();
+    bytes32 receiptHash = log.receiptHashOf(receipt);
+    log.verifyInclusion(header, receiptHash, proof);
+    vm.assertLe(_report("SettlementLog.verifyInclusion, 10,000 leaves", 1), 70_000, "verifyInclusion");
+    log.demandSignature(header, receipt, proof);
+    vm.assertLe(_report("SettlementLog.demandSignature, 10,000 leaves", 1), 110_000, "demandSignature");
+    log.showSignature(receipt, _sign(NODE_KEY, receiptHash));
+    vm.assertLe(_report("SettlementLog.showSignature", 1), 60_000, "showSignature");
+    vm.prank(GUARDIAN);
+    registry.declareCompromised(node, NOW);
+    log.voidLeaf(header, receipt, proof);
+    vm.assertLe(_report("SettlementLog.voidLeaf, 10,000 leaves", 1), 130_000, "voidLeaf");
+    _collect(1000, "deep");
+    vault.refund(_key("deep"), header, receipt, proof);
+    vm.assertLe(_report("RevenueVault.refund, 10,000 leaves", 1), 160_000, "refund");
+  }
+
+  function test_gas_register_key() public {
+    vm.prank(REGISTRAR);
+    registry.registerKey(STRANGER, OPERATOR, 2, keccak256("image"), keccak256("evidence"), NOW, NOW + 1 days);
+    vm.assertLe(_report("TeeRegistry.registerKey", 1), 130_000, "registerKey");
+  }
+
+  function test_gas_payout() public {
+    _collect(10_000, "n");
+    _anchorOne(_receipt("n", 10_000), 10_000);
+    _postRoot(PUBLISHER, 5000);
+    vm.assertLe(_report("RevenueVault.postRoot", 1), 140_000, "postRoot");
+    vm.warp(NOW + ROOT_DELAY);
+    vault.claim(PUBLISHER, address(usdc), 5000, new bytes32[](0));
+    vm.assertLe(_report("RevenueVault.claim, first", 1), 130_000, "claim");
+  }
+
+  function test_gas_register_model() public {
+    models.register("digits", "1.0.0", keccak256("manifest"), 250);
+    vm.assertLe(_report("ModelRegistry.register", 1), 240_000, "register");
+  }
+
+  function _settle(uint256 count, uint256 most) private returns (uint256 each) {
+    Authorization[] memory items = new Authorization[](count);
+    for (uint256 i = 0; i < count; ++i) {
+      uint256 key = FIRST_PAYER + count * 1000 + i;
+      _mint(vm.addr(key), 5000);
+      items[i] = _authorize(key, 1000, keccak256(abi.encode(count, i)));
+    }
+    uint256 before = usdc.balanceOf(address(vault));
+    batcher.settle(address(usdc), items);
+    each = _report(string.concat("PaymentBatcher.settle x", vm.toString(count), ", each"), count);
+    vm.assertEq(usdc.balanceOf(address(vault)), before + count * 1000, "all collected");
+    vm.assertLe(each, most, "settle");
+  }
+
+  function _header(uint32 count) private view returns (BatchHeader memory header) {
+    header = BatchHeader({
+      prev: log.tip(),
+      root: keccak256(abi.encode(count)),
+      token: address(usdc),
+      total: 1_000_000,
+      daRef: keccak256("leaf file"),
+      evidenceRoot: keccak256("evidence"),
+      id: log.batchCount() + 1,
+      count: count
+    });
+  }
+
+  /// @dev Leaf 0 of 10,000: its path has 14 siblings, here made up from the leaf to the root.
+  function _deepLeaf()
+    private
+    returns (BatchHeader memory header, InferenceReceipt memory receipt, InclusionProof memory proof)
+  {
+    receipt = _receipt("deep", 1000);
+    proof = InclusionProof(1000, 0, new bytes32[](14), new uint128[](14));
+    bytes32 hash = _leaf(log, log.receiptHashOf(receipt), 1000);
+    uint128 sum = 1000;
+    for (uint256 d = 0; d < 14; ++d) {
+      proof.siblings[d] = keccak256(abi.encode(d));
+      proof.sums[d] = uint128(1000 << d);
+      hash = keccak256(bytes.concat(hex"01", hash, bytes16(sum), proof.siblings[d], bytes16(proof.sums[d])));
+      sum += proof.sums[d];
+    }
+    header = _header(10_000);
+    (header.root, header.total) = (hash, sum);
+    vm.prank(SETTLER);
+    log.commit(header);
+    vm.assertTrue(log.verifyInclusion(header, log.receiptHashOf(receipt), proof), "a sound path");
+  }
+
+  function _report(string memory what, uint256 count) private view returns (uint256 each) {
+    each = vm.lastCallGas().gasTotalUsed / count;
+    printLine(string.concat(what, ": ", vm.toString(each)));
+  }
+
+  function _split(bytes memory signature) private pure returns (bytes32 r, bytes32 s, uint8 v) {
+    assembly {
+      r := mload(add(signature, 32))
+      s := mload(add(signature, 64))
+    }
+    v = uint8(signature[64]);
+  }
+}

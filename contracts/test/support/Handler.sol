@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import { UsdcDouble } from "../../src/local/UsdcDouble.sol";
+import { Authorization, PaymentKey, PaymentState, PayoutRoot, RevenueVault } from "../../src/RevenueVault.sol";
+import { SettlementLog, VoidReason } from "../../src/SettlementLog.sol";
+import { InferenceReceipt } from "../../src/libraries/InferenceReceipt.sol";
+import { Fixture } from "./Fixture.sol";
+
+/// @notice Everything that can happen to vault and log, in any order, with books of its own. An action that must be
+/// refused is tried too; if it is not, `broken` says which.
+contract Handler is Fixture {
+  struct Payment {
+    uint256 key;
+    bytes32 nonce;
+    uint128 amount;
+    bool credited;
+    bool anchored;
+    uint256 refunds;
+    Authorization authorization;
+  }
+
+  struct Leaf {
+    uint256 batch;
+    uint256 index;
+    uint256 payment;
+    bool voided;
+  }
+
+  struct Payout {
+    bytes32 root;
+    uint128[3] cumulative;
+  }
+
+  uint256 private constant SOUND_KEY = 0x600D;
+  uint256 private constant ROGUE_KEY = 0xBAD;
+
+  Payment[] private payments;
+  Leaf[] private leaves;
+  Payout[] private payouts;
+  bytes[] private batches;
+  bytes32[] public headers;
+
+  // The handler's own books.
+  uint256 public creditedSum;
+  uint256 public refundedSum;
+  uint256 public paidSum;
+  uint256 public arrivedSum;
+  uint256 public anchoredSum;
+  string public broken;
+  mapping(bytes32 action => uint256) public done;
+
+  /// @dev Walks may take years.
+  function setUp() public override {
+    super.setUp();
+    vm.prank(REGISTRAR);
+    registry.registerKey(vm.addr(SOUND_KEY), OPERATOR, 2, 0, 0, NOW, type(uint64).max);
+  }
+
+  function token() external view returns (UsdcDouble) {
+    return usdc;
+  }
+
+  function theVault() external view returns (RevenueVault) {
+    return vault;
+  }
+
+  function theLog() external view returns (SettlementLog) {
+    return log;
+  }
+
+  function paymentCount() external view returns (uint256) {
+    return payments.length;
+  }
+
+  function paymentAt(uint256 i)
+    external
+    view
+    returns (uint128 amount, bool credited, uint256 refunds, PaymentState state)
+  {
+    Payment storage payment = payments[i];
+    (,, state) = vault.creditOf(_idOf(payment));
+    return (payment.amount, payment.credited, payment.refunds, state);
+  }
+
+  function headerCount() external view returns (uint256) {
+    return headers.length;
+  }
+
+  // ---------------------------------------------------------------- money in
+
+  function collect(uint256 seed, uint256 amount) external {
+    Payment storage payment = _newPayment(seed, amount);
+    vault.collect(address(usdc), payment.authorization);
+    _booked(payment);
+    arrivedSum += payment.amount;
+    ++done["collect"];
+  }
+
+  function collectAgain(uint256 seed) external {
+    if (payments.length == 0) return;
+    Payment storage payment = payments[_oftenRecent(seed, payments.length)];
+    if (!payment.credited) return;
+    try vault.collect(address(usdc), payment.authorization) {
+      broken = "a payment was credited twice";
+    } catch {
+      ++done["collectAgain"];
+    }
+  }
+
+  function frontRun(uint256 seed, uint256 amount) external {
+    Payment storage payment = _newPayment(seed, amount);
+    _submitStraightToToken(payment.authorization);
+    arrivedSum += payment.amount;
+    ++done["frontRun"];
+  }
+
+  function creditDirect(uint256 seed) external {
+    if (payments.length == 0) return;
+    Payment storage payment = payments[_oftenRecent(seed, payments.length)];
+    bool had = payment.credited;
+    vm.prank(SETTLER);
+    try vault.creditDirect(address(usdc), payment.authorization) {
+      if (had) broken = "a payment was credited twice, directly";
+      _booked(payment);
+      ++done["creditDirect"];
+    } catch { }
+  }
+
+  function donate(uint256 amount) external {
+    amount = bound(amount, 1, 1e9);
+    _mint(address(vault), amount);
+    arrivedSum += amount;
+    ++done["donate"];
+  }
+
+  function creditRevenue(uint256 amount) external {
+    uint256 surplus = usdc.balanceOf(address(vault)) - vault.owedOf(address(usdc));
+    uint128 asked = uint128(bound(amount, 1, 2e9));
+    vm.prank(SETTLER);
+    try vault.creditRevenue(address(usdc), asked) {
+      if (asked > surplus) broken = "revenue was credited that never came";
+      creditedSum += asked;
+      ++done["creditRevenue"];
+    } catch { }
+  }
+
+  // ---------------------------------------------------------------- log
+
+  /// @dev Up to eight of the payments not anchored yet; about a third void, a third signed by a key nobody knows,
+  /// every second batch by a settler who says that more was collected than was.
+  function anchor(uint256 seed, uint256 size) external {
+    (InferenceReceipt[] memory receipts, uint128[] memory collected, uint256[] memory indices) =
+      _pick(seed, bound(size, 1, 8));
+    if (receipts.length == 0) return;
+    Anchored memory batch = _seal(log, receipts, collected);
+    vm.prank(SETTLER);
+    headers.push(log.commit(batch.header));
+    batches.push(abi.encode(batch));
+    anchoredSum += batch.header.total;
+    for (uint256 i = 0; i < indices.length; ++i) {
+      payments[indices[i]].anchored = true;
+      leaves.push(Leaf(batches.length - 1, i, indices[i], false));
+    }
+    ++done["anchor"];
+  }
+
+  function commitStale(uint256 seed) external {
+    if (batches.length == 0) return;
+    vm.prank(SETTLER);
+    try log.commit(_batch(seed % batches.length).header) {
+      broken = "a batch was committed twice";
+    } catch {
+      ++done["commitStale"];
+    }
+  }
+
+  function voidLeaf(uint256 seed) external {
+    if (leaves.length == 0) return;
+    Leaf storage leaf = leaves[_oftenRecent(seed, leaves.length)];
+    Anchored memory batch = _batch(leaf.batch);
+    InferenceReceipt memory receipt = batch.receipts[leaf.index];
+    bool had = leaf.voided;
+    try log.voidLeaf(batch.header, receipt, _proof(batch, leaf.index)) returns (VoidReason reason) {
+      if (had) broken = "a leaf was voided twice";
+      if (receipt.node == vm.addr(SOUND_KEY) && reason != VoidReason.SignatureMissing) {
+        broken = "a sound leaf was voided";
+      }
+      leaf.voided = true;
+      anchoredSum -= batch.levels[0].sums[leaf.index];
+      ++done["voidLeaf"];
+    } catch { }
+  }
+
+  function demandSignature(uint256 seed) external {
+    if (leaves.length == 0) return;
+    Leaf storage leaf = leaves[_oftenRecent(seed, leaves.length)];
+    Anchored memory batch = _batch(leaf.batch);
+    try log.demandSignature(batch.header, batch.receipts[leaf.index], _proof(batch, leaf.index)) {
+      ++done["demandSignature"];
+    } catch { }
+  }
+
+  function showSignature(uint256 seed) external {
+    if (leaves.length == 0) return;
+    Leaf storage leaf = leaves[_oftenRecent(seed, leaves.length)];
+    InferenceReceipt memory receipt = _batch(leaf.batch).receipts[leaf.index];
+    try log.showSignature(receipt, _sign(SOUND_KEY, log.receiptHashOf(receipt))) {
+      if (receipt.node != vm.addr(SOUND_KEY)) broken = "a signature of another key was taken";
+      ++done["showSignature"];
+    } catch { }
+  }
+
+  // ---------------------------------------------------------------- refunds
+
+  function refund(uint256 seed) external {
+    if (leaves.length == 0) return;
+    Leaf storage leaf = leaves[_oftenRecent(seed, leaves.length)];
+    Payment storage payment = payments[leaf.payment];
+    Anchored memory batch = _batch(leaf.batch);
+    uint128 collected = batch.levels[0].sums[leaf.index];
+    uint256 before = usdc.balanceOf(vm.addr(payment.key));
+    (bool pending, bool waiting) = _situation(payment);
+    try vault.refund(_keyOf(payment), batch.header, batch.receipts[leaf.index], _proof(batch, leaf.index)) returns (
+      bool paid
+    ) {
+      if (collected != 0 && !leaf.voided) broken = "a standing leaf was refunded";
+      _noteRefund(payment, before, pending, waiting);
+      if (paid != (payment.refunds == 1)) broken = "a refund said what it did not do";
+    } catch { }
+  }
+
+  function refundBySettler(uint256 seed) external {
+    if (payments.length == 0) return;
+    _refundBySettler(payments[_oftenRecent(seed, payments.length)]);
+    ++done["refundBySettler"];
+  }
+
+  /// @dev A refund that waits is served as soon as there is money nobody was promised.
+  function retryDeferred() external {
+    (uint128 credited, uint128 refunded,,) = vault.ledgerOf(address(usdc));
+    uint256 free = uint256(credited) - refunded - vault.activeRootOf(address(usdc)).cumulativeTotal;
+    for (uint256 i = 0; i < payments.length; ++i) {
+      Payment storage payment = payments[i];
+      (, bool waiting) = _situation(payment);
+      if (!waiting || payment.amount > free) continue;
+      if (!_refundBySettler(payment)) broken = "a funded refund was not served";
+      return;
+    }
+  }
+
+  function _refundBySettler(Payment storage payment) private returns (bool) {
+    PaymentKey[] memory keys = new PaymentKey[](1);
+    keys[0] = _keyOf(payment);
+    uint256 before = usdc.balanceOf(vm.addr(payment.key));
+    (bool pending, bool waiting) = _situation(payment);
+    vm.prank(SETTLER);
+    try vault.refundBySettler(keys) {
+      _noteRefund(payment, before, pending, waiting);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  // ---------------------------------------------------------------- payouts
+
+  /// @dev Total anywhere up to a little above the cap; every fourth root's leaves add up to more than it says.
+  function postRoot(uint256 seed, uint256 totalSeed) external {
+    uint256 cap = vault.payoutCapOf(address(usdc));
+    _post(seed, uint128(bound(totalSeed, 0, cap + cap / 10)), cap);
+  }
+
+  /// @dev Promises all there is, and wants a payment back before or after the promise binds.
+  function promiseAll(uint256 seed) external {
+    vm.warp(block.timestamp + ROOT_DELAY);
+    uint256 cap = vault.payoutCapOf(address(usdc));
+    _post(seed, uint128(cap), cap);
+    if (seed % 3 != 0) vm.warp(block.timestamp + ROOT_DELAY);
+    if (payments.length != 0) _refundBySettler(payments[_oftenRecent(seed, payments.length)]);
+  }
+
+  function _post(uint256 seed, uint128 total, uint256 cap) private {
+    Payout memory payout;
+    uint128 share = uint128(bound(seed, 0, total));
+    payout.cumulative = [share, total - share, seed % 4 == 0 ? total / 2 + 1 : 0];
+    payout.root = _rootOf(payout);
+    vm.prank(SETTLER);
+    try vault.postRoot(address(usdc), payout.root, total) {
+      if (total > cap) broken = "a root promised more than was collected";
+      payouts.push(payout);
+      ++done["postRoot"];
+    } catch { }
+  }
+
+  function revokeRoot(uint256 seed) external {
+    // Rarely, or no root ever becomes active.
+    if (seed % 4 != 0) return;
+    PayoutRoot memory pending = vault.pendingRootOf(address(usdc));
+    if (pending.root == 0) return;
+    vm.prank(GUARDIAN);
+    vault.revokeRoot(address(usdc), pending.root);
+    ++done["revokeRoot"];
+  }
+
+  function claim(uint256 seed, uint256 which) external {
+    if (payouts.length == 0) return;
+    PayoutRoot memory active = vault.activeRootOf(address(usdc));
+    Payout memory payout = payouts[seed % payouts.length];
+    uint256 i = which % 3;
+    try vault.claim(_earner(i), address(usdc), payout.cumulative[i], _proofOf(payout, i)) returns (uint128 amount) {
+      if (payout.root != active.root) broken = "a claim under another root";
+      paidSum += amount;
+      ++done["claim"];
+    } catch { }
+  }
+
+  /// @dev The promise itself: whatever the active root gives an earner can be paid now.
+  function claimActive(uint256 which) external {
+    PayoutRoot memory active = vault.activeRootOf(address(usdc));
+    for (uint256 p = payouts.length; p > 0; --p) {
+      Payout memory payout = payouts[p - 1];
+      if (payout.root != active.root) continue;
+      uint256 i = which % 3;
+      uint128 claimed = vault.claimedOf(address(usdc), _earner(i));
+      uint256 left = active.cumulativeTotal - paidSum;
+      if (payout.cumulative[i] <= claimed || payout.cumulative[i] - claimed > left) return;
+      try vault.claim(_earner(i), address(usdc), payout.cumulative[i], _proofOf(payout, i)) returns (uint128 amount) {
+        paidSum += amount;
+        ++done["claimActive"];
+      } catch {
+        broken = "an active root was not served";
+      }
+      return;
+    }
+  }
+
+  function wait(uint256 time) external {
+    vm.warp(block.timestamp + bound(time, 1 minutes, 30 hours));
+    ++done["wait"];
+  }
+
+  // ---------------------------------------------------------------- inside
+
+  /// @dev Windows close: every second pick is one of the last eight.
+  function _oftenRecent(uint256 seed, uint256 length) private pure returns (uint256) {
+    uint256 span = seed % 2 == 0 && length > 8 ? 8 : length;
+    return length - 1 - (seed >> 1) % span;
+  }
+
+  function _newPayment(uint256 seed, uint256 amount) private returns (Payment storage payment) {
+    amount = bound(amount, 1, 1e9);
+    payment = payments.push();
+    payment.key = 0x1000 + seed % 4;
+    payment.nonce = bytes32(payments.length);
+    payment.amount = uint128(amount);
+    payment.authorization = _authorize(payment.key, amount, payment.nonce);
+    _mint(vm.addr(payment.key), amount);
+  }
+
+  function _booked(Payment storage payment) private {
+    payment.credited = true;
+    creditedSum += payment.amount;
+  }
+
+  function _situation(Payment storage payment) private view returns (bool pending, bool waiting) {
+    (,, PaymentState state) = vault.creditOf(_idOf(payment));
+    return (vault.pendingRootOf(address(usdc)).root != 0, state == PaymentState.RefundDeferred);
+  }
+
+  function _noteRefund(Payment storage payment, uint256 before, bool pending, bool waiting) private {
+    uint256 received = usdc.balanceOf(vm.addr(payment.key)) - before;
+    if (pending && vault.pendingRootOf(address(usdc)).root == 0) ++done["rootOutranked"];
+    if (received == 0) {
+      ++done["refundDeferred"];
+      return;
+    }
+    if (received != payment.amount) broken = "a refund of another amount";
+    ++payment.refunds;
+    refundedSum += received;
+    ++done[waiting ? bytes32("refundAfterDeferral") : bytes32("refund")];
+  }
+
+  function _pick(uint256 seed, uint256 size)
+    private
+    view
+    returns (InferenceReceipt[] memory receipts, uint128[] memory collected, uint256[] memory indices)
+  {
+    uint256[] memory open = new uint256[](size);
+    uint256 count;
+    for (uint256 i = 0; i < payments.length && count < size; ++i) {
+      if (!payments[i].anchored) open[count++] = i;
+    }
+    receipts = new InferenceReceipt[](count);
+    collected = new uint128[](count);
+    indices = new uint256[](count);
+    for (uint256 i = 0; i < count; ++i) {
+      Payment storage payment = payments[open[i]];
+      uint256 dice = uint256(keccak256(abi.encode(seed, i))) % 3;
+      indices[i] = open[i];
+      receipts[i] = _receipt(payment.nonce, payment.amount);
+      receipts[i].payer = vm.addr(payment.key);
+      receipts[i].paymentId = _idOf(payment);
+      receipts[i].node = vm.addr(dice == 1 ? ROGUE_KEY : SOUND_KEY);
+      collected[i] = dice == 2 ? 0 : seed % 2 == 0 ? 3 * payment.amount : payment.amount;
+    }
+  }
+
+  function _batch(uint256 i) private view returns (Anchored memory) {
+    return abi.decode(batches[i], (Anchored));
+  }
+
+  function _idOf(Payment storage payment) private view returns (bytes32) {
+    return vault.paymentIdOf(address(usdc), vm.addr(payment.key), payment.nonce);
+  }
+
+  function _keyOf(Payment storage payment) private view returns (PaymentKey memory) {
+    return PaymentKey(address(usdc), vm.addr(payment.key), payment.nonce);
+  }
+
+  function _earner(uint256 i) private pure returns (address) {
+    return address(uint160(0xE000 + i));
+  }
+
+  /// @dev ((0 1) 2), pairs sorted.
+  function _rootOf(Payout memory payout) private view returns (bytes32) {
+    return _pair(_pair(_earnerLeaf(payout, 0), _earnerLeaf(payout, 1)), _earnerLeaf(payout, 2));
+  }
+
+  function _proofOf(Payout memory payout, uint256 i) private view returns (bytes32[] memory proof) {
+    if (i == 2) {
+      proof = new bytes32[](1);
+      proof[0] = _pair(_earnerLeaf(payout, 0), _earnerLeaf(payout, 1));
+    } else {
+      proof = new bytes32[](2);
+      (proof[0], proof[1]) = (_earnerLeaf(payout, 1 - i), _earnerLeaf(payout, 2));
+    }
+  }
+
+  function _earnerLeaf(Payout memory payout, uint256 i) private view returns (bytes32) {
+    return _payoutLeaf(_earner(i), payout.cumulative[i]);
+  }
+
+  function _pair(bytes32 a, bytes32 b) private pure returns (bytes32) {
+    return a < b ? keccak256(bytes.concat(a, b)) : keccak256(bytes.concat(b, a));
+  }
+}
