@@ -31,8 +31,15 @@ export interface Command {
   readyWithinMs: number
 }
 
-/** Starts a program and waits until it answers. Throws with the tail of its log's name when it dies or stays silent. */
+/** Starts a program and waits until it answers. */
 export async function launch(command: Command): Promise<Part> {
+  const part = define(command)
+  await part.start()
+  return part
+}
+
+/** A program that can be started and stopped. `start` throws, naming the log, when it dies or stays silent. */
+export function define(command: Command): Part {
   let child: ChildProcess | undefined
   const alive = (): boolean => child !== undefined && child.exitCode === null && child.signalCode === null
 
@@ -65,7 +72,6 @@ export async function launch(command: Command): Promise<Part> {
     clearTimeout(timer)
   }
 
-  await start()
   return {
     name: command.name,
     logFile: command.logFile,

@@ -48,6 +48,9 @@ export interface Signed {
   signature: Hex.Hex
 }
 
+/** What a node is asked to put its name under; the rest of the receipt it fills in itself. */
+export type Terms = Omit<Receipt, 'node' | 'evidenceId' | 'keyKind' | 'issuedAt' | 'settleBy' | 'seq'>
+
 export const settleWithinSeconds = 600
 export const voidAfterSettleBySeconds = 1200
 
@@ -88,8 +91,14 @@ export function hash(receipt: Receipt, scope: Scope, keccak256: Primitives['kecc
 }
 
 /** Signs a receipt. The key's address must be the receipt's node. */
-export function sign(receipt: Receipt, scope: Scope, privateKey: Uint8Array): Signed {
-  return { receipt, signature: Hex.fromBytes(signDigest(digest(receipt, scope, portable.keccak256), privateKey)) }
+export function sign(receipt: Receipt, scope: Scope, privateKey: Uint8Array, signing: Signing = { keccak256: portable.keccak256, sign: signDigest }): Signed {
+  return { receipt, signature: Hex.fromBytes(signing.sign(digest(receipt, scope, signing.keccak256), privateKey)) }
+}
+
+/** Primitives of signing, portable by default. */
+export interface Signing extends Pick<Primitives, 'keccak256'> {
+  /** r ‖ s ‖ v over a 32-byte digest. */
+  sign(digest: Uint8Array, privateKey: Uint8Array): Uint8Array
 }
 
 /** Address that signed, or `undefined` when nobody can have. The caller compares it with `receipt.node`. */

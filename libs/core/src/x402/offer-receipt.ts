@@ -2,6 +2,7 @@ import * as Abi from '../abi.js'
 import * as Eip712 from '../eip712.js'
 import * as Hex from '../hex.js'
 import { portable, sign } from '../secp256k1.js'
+import type { Signing } from '../receipt/receipt.js'
 
 /** Payload of an x402 offer (extension `offer-receipt` v1.0, section 4.2). */
 export interface Offer {
@@ -46,11 +47,11 @@ export function digest(offer: Offer): Uint8Array {
 }
 
 /** Signs the offer for one entry of `accepts`. */
-export const issue = (offer: Offer, acceptIndex: number, privateKey: Uint8Array): SignedOffer => ({
+export const issue = (offer: Offer, acceptIndex: number, privateKey: Uint8Array, signing: Pick<Signing, 'sign'> = { sign }): SignedOffer => ({
   format: 'eip712',
   acceptIndex,
   payload: offer,
-  signature: Hex.fromBytes(sign(digest(offer), privateKey)),
+  signature: Hex.fromBytes(signing.sign(digest(offer), privateKey)),
 })
 
 /** JSON Schema the extension publishes beside its data (section 6.1). */

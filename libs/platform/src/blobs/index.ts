@@ -1,3 +1,6 @@
 export type { Blobs, Stored } from './blobs.js'
 export { DirectoryBlobs } from './directory.js'
 export { MemoryBlobs } from './memory.js'
+export { blobsShape, openBlobs } from './env.js'
+export * as Outcome from './outcome.js'
+export { BatchLedger, evidenceFileKey, leafFileKey, type Pointer, type Row, type Sealed } from './batch-ledger.js'

@@ -2,3 +2,4 @@ export type { Bus, Consumption, ConsumeOptions, Meta, ReplayOptions } from './bu
 export { deadLetterTopic, keyOf, retentionMs, topicOf, topicPattern } from './route.js'
 export { KafkaBus, type KafkaBusOptions } from './kafka.js'
 export { MemoryBus, MemoryLog } from './memory.js'
+export { kafkaRules, kafkaShape, openBus } from './env.js'

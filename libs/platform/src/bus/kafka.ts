@@ -56,17 +56,22 @@ export class KafkaBus implements Bus {
       const name = topicOf(schema, pool)
       return [this.#topicConfig(name, retentionMs(schema)), this.#topicConfig(deadLetterTopic(name), 7 * 24 * 3_600_000)]
     })
-    const missing = wanted.filter((t) => !this.#known.has(t.topic))
-    if (missing.length === 0) return
-    const admin = await this.#connectedAdmin()
-    try {
-      await admin.createTopics({ topics: missing, waitForLeaders: true })
-    } catch (error) {
-      // Several services make the same topics at start; whoever is second finds them there.
-      const existing = new Set(await admin.listTopics())
-      if (!missing.every((t) => existing.has(t.topic))) throw unavailable(error)
+    for (let tries = 1; ; tries++) {
+      const missing = wanted.filter((t) => !this.#known.has(t.topic))
+      if (missing.length === 0) return
+      try {
+        const admin = await this.#connectedAdmin()
+        const existing = new Set(await admin.listTopics())
+        const absent = missing.filter((t) => !existing.has(t.topic))
+        if (absent.length > 0) await admin.createTopics({ topics: absent, waitForLeaders: true })
+        for (const t of missing) this.#known.add(t.topic)
+      } catch (error) {
+        // Several services make the same topics at start, and the broker may still be starting; whoever is second finds them there.
+        if (tries >= 50) throw unavailable(error)
+        this.options.logger.debug({ err: error, tries }, 'topics not made yet; trying again')
+        await pause(200)
+      }
     }
-    for (const t of missing) this.#known.add(t.topic)
   }
 
   /** Records published while a send is on its way leave together with the next one. */
@@ -373,6 +378,6 @@ async function persistently(attempt: () => Promise<void>, logger: Logger): Promi
 
 function logKafka(logger: Logger, { level, log }: { level: number; log: { message: string; [field: string]: unknown } }): void {
   const { message, timestamp: _timestamp, logger: _name, ...fields } = log
-  if (level === 1) logger.warn({ kafka: message, ...fields }, 'kafka client error') // kafkajs retries what it logs here
-  else if (level === 2) logger.debug({ kafka: message, ...fields }, 'kafka client warning')
+  // kafkajs logs as errors what it retries by itself; what it gives up on reaches us as an exception.
+  logger.debug({ kafka: message, level, ...fields }, 'kafka client message')
 }

@@ -1,3 +1,5 @@
 export { createChain, type Chain } from './client.js'
 export { TxSender, type Followed, type SendRequest, type TxSenderOptions } from './sender.js'
 export type { StoredTx } from './tx-store.js'
+export { chainShape, contractsShape, openChain, senderLimits, senderShape, tokenOf, tokenShape } from './env.js'
+export { KeyRegistry, type Validity } from './key-registry.js'

@@ -13,8 +13,16 @@ export class ConfigError extends Error {
   }
 }
 
-/** Reads the variables of `shape` out of an environment into a frozen object. Empty text counts as absent. Throws `ConfigError`. */
-export function load<S extends Shape>(shape: S, env: NodeJS.ProcessEnv): Readonly<{ [K in keyof S]: z.infer<S[K]> }> {
+/** A rule across variables: names what is wrong, or nothing. */
+export type Rule<V> = (values: V) => string | undefined
+
+export type Values<S extends Shape> = { [K in keyof S]: z.infer<S[K]> }
+
+/**
+ * Reads the variables of `shape` out of an environment into a frozen object and holds them against rules across
+ * variables. Empty text counts as absent. Throws `ConfigError`.
+ */
+export function load<S extends Shape>(shape: S, env: NodeJS.ProcessEnv, rules: readonly Rule<Values<S>>[] = []): Readonly<Values<S>> {
   const problems: string[] = []
   const values: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(shape)) {
@@ -23,8 +31,9 @@ export function load<S extends Shape>(shape: S, env: NodeJS.ProcessEnv): Readonl
     if (parsed.success) values[name] = parsed.data
     else problems.push(`${name} ${text === undefined ? 'is required' : 'is wrong'}: ${parsed.error.issues.map((issue) => issue.message).join('; ')}${describe(schema)}`)
   }
+  if (problems.length === 0) problems.push(...rules.flatMap((rule) => rule(values as Values<S>) ?? []))
   if (problems.length > 0) throw new ConfigError(problems)
-  return Object.freeze(values) as Readonly<{ [K in keyof S]: z.infer<S[K]> }>
+  return Object.freeze(values) as Readonly<Values<S>>
 }
 
 const describe = (schema: z.ZodType): string => (schema.description ? ` (${schema.description})` : '')

@@ -1,3 +1,4 @@
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { Metadata, status } from '@grpc/grpc-js'
 import { Errors } from '@haca/core'
 
@@ -21,4 +22,16 @@ export function statusOf(error: unknown): { code: status; details: string; metad
   if (!known) return { code: status.INTERNAL, details: 'internal error', metadata }
   metadata.set('haca-code', known.code)
   return { code: known.retryable ? status.UNAVAILABLE : status.INTERNAL, details: known.retryable ? known.message : known.code, metadata }
+}
+
+/**
+ * `grpc-status-details-bin`: google.rpc.Status with one google.rpc.ErrorInfo (AIP-193), so that a client can tell why without
+ * reading a message made for people.
+ */
+export function errorDetails({ code, message, reason, domain }: { code: status; message: string; reason: string; domain: string }): Buffer {
+  const info = new BinaryWriter().tag(1, WireType.LengthDelimited).string(reason).tag(2, WireType.LengthDelimited).string(domain).finish()
+  const any = new BinaryWriter().tag(1, WireType.LengthDelimited).string('type.googleapis.com/google.rpc.ErrorInfo').tag(2, WireType.LengthDelimited).bytes(info).finish()
+  return Buffer.from(
+    new BinaryWriter().tag(1, WireType.Varint).int32(code).tag(2, WireType.LengthDelimited).string(message).tag(3, WireType.LengthDelimited).bytes(any).finish(),
+  )
 }

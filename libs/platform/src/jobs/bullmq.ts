@@ -2,7 +2,7 @@ import { Errors } from '@haca/core'
 import { Queue, UnrecoverableError, Worker as BullWorker, type Job as BullJob } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Logger } from '../log/index.js'
-import { connectRedis, type RedisOptions } from '../store/redis.js'
+import { connectRedis, untilReady, type RedisOptions } from '../store/redis.js'
 import type { Job, JobKind, Jobs, Worker } from './jobs.js'
 
 /** How long a finished job is remembered, so that a redelivered record does not run it again. */
@@ -22,11 +22,16 @@ export class BullJobs implements Jobs {
     readonly logger: Logger,
   ) {}
 
+  /** Resolves when Redis answers. */
+  async open(): Promise<void> {
+    await untilReady((this.#ping ??= this.#connect({ forever: false })), this.logger)
+  }
+
   async add<D extends Record<string, string>>(kind: JobKind<D>, id: string, data: D): Promise<void> {
     await this.#queue(kind.name).add(kind.name, data, {
       jobId: id,
       attempts: kind.attempts,
-      backoff: { type: 'exponential', delay: kind.backoffMs },
+      backoff: { type: 'fixed', delay: kind.backoffMs },
       removeOnComplete: { age: rememberSeconds, count: rememberMost },
       removeOnFail: { age: rememberSeconds, count: rememberMost },
     })
@@ -52,6 +57,11 @@ export class BullJobs implements Jobs {
     })
     await worker.waitUntilReady()
     return { stop: () => worker.close() }
+  }
+
+  async ended(name: string, id: string): Promise<boolean> {
+    const state = await this.#queue(name).getJobState(id)
+    return state === 'completed' || state === 'failed'
   }
 
   async depth(name: string): Promise<number> {

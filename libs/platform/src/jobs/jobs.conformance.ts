@@ -16,6 +16,7 @@ export function conformance(make: () => Promise<Jobs>): void {
     await vi.waitFor(() => expect(ran.length).toBeGreaterThanOrEqual(20), { timeout: 5_000 })
     await vi.waitFor(async () => expect(await jobs.depth(kind.name)).toBe(0), { timeout: 5_000 })
     expect([...ran].sort()).toEqual([...new Set(ran)].sort())
+    expect([await jobs.ended(kind.name, 'job-0'), await jobs.ended(kind.name, 'job-99')]).toEqual([true, false])
     await jobs.add(kind, 'job-0', { id: '0' })
     await vi.waitFor(async () => expect(await jobs.depth(kind.name)).toBe(0), { timeout: 5_000 })
     expect(ran.filter((id) => id === 'job-0')).toHaveLength(1)

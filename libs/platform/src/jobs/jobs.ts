@@ -4,7 +4,7 @@ export interface JobKind<D extends Record<string, string>> {
   name: string
   /** Most tries before the job is given up. */
   attempts: number
-  /** Milliseconds before the second try; doubles each time. */
+  /** Milliseconds between tries. */
   backoffMs: number
   /** Phantom of the data's type. */
   data?: D
@@ -27,12 +27,16 @@ export interface Worker {
  * time. A second `add` of an id is nothing while the job is remembered.
  */
 export interface Jobs {
+  /** Resolves when the queue's store answers. */
+  open(): Promise<void>
   add<D extends Record<string, string>>(kind: JobKind<D>, id: string, data: D): Promise<void>
   /** Runs jobs of a kind. A non-retryable AppError ends a job at once; `exhausted` is told of jobs that ended without success. */
   work<D extends Record<string, string>>(
     kind: JobKind<D>,
     options: { concurrency: number; handler(job: Job<D>): Promise<void>; exhausted(job: Job<D>, error: Error): Promise<void> },
   ): Promise<Worker>
+  /** Whether a job ended, with or without success, and is still remembered. */
+  ended(name: string, id: string): Promise<boolean>
   /** Jobs waiting or running of a kind. */
   depth(name: string): Promise<number>
   ping(): Promise<boolean>

@@ -11,6 +11,8 @@ export class MemoryJobs implements Jobs {
   readonly #queues = new Map<string, Map<string, Entry>>()
   readonly #workers = new Map<string, () => void>()
 
+  async open(): Promise<void> {}
+
   async add<D extends Record<string, string>>(kind: JobKind<D>, id: string, data: D): Promise<void> {
     const queue = this.#queue(kind.name)
     if (queue.has(id)) return
@@ -44,6 +46,10 @@ export class MemoryJobs implements Jobs {
     }
   }
 
+  async ended(name: string, id: string): Promise<boolean> {
+    return this.#queue(name).get(id)?.state === 'done'
+  }
+
   async depth(name: string): Promise<number> {
     return [...this.#queue(name).values()].filter((entry) => entry.state !== 'done').length
   }
@@ -70,7 +76,7 @@ export class MemoryJobs implements Jobs {
       setTimeout(() => {
         entry.state = 'waiting'
         this.#workers.get(kind.name)?.()
-      }, kind.backoffMs * 2 ** (entry.job.attempt - 1))
+      }, kind.backoffMs)
     }
   }
 

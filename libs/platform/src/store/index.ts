@@ -1,2 +1,3 @@
-export { connectRedis, type RedisOptions } from './redis.js'
+export { connectRedis, untilReady, type RedisOptions } from './redis.js'
 export type { Redis } from 'ioredis'
+export { redisOptions, redisRules, redisShape } from './env.js'

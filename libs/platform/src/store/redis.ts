@@ -1,3 +1,4 @@
+import { AppError } from '@haca/core'
 import { Redis } from 'ioredis'
 import { readFileSync } from 'node:fs'
 import type { Logger } from '../log/index.js'
@@ -26,4 +27,21 @@ export function connectRedis(options: RedisOptions, logger: Logger): Redis {
   redis.on('error', (err: Error) => logger.debug({ err }, 'redis connection error'))
   redis.on('close', () => logger.debug('redis connection closed'))
   return redis
+}
+
+/** Resolves when the server answers; says so while it does not, and gives up after `withinMs`. */
+export async function untilReady(redis: Redis, logger: Logger, withinMs = 30_000): Promise<void> {
+  if (redis.status === 'ready') return
+  const timer = setInterval(() => logger.warn('redis is not ready; waiting'), 2_000)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const late = setTimeout(() => reject(new AppError('redis.unreachable', { retryable: true, detail: `redis did not answer within ${withinMs} ms` })), withinMs)
+      redis.once('ready', () => {
+        clearTimeout(late)
+        resolve()
+      })
+    })
+  } finally {
+    clearInterval(timer)
+  }
 }

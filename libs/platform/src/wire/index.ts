@@ -1,1 +1,2 @@
 export * as Wire from './wire.js'
+export { readBody, renderAnswer, tensorMessage } from './body.js'

@@ -1,0 +1,223 @@
+import { AppError, Lifecycle, type Hex, type Payment } from '@haca/core'
+import type { Logger } from '@haca/platform/log'
+import { connectRedis, untilReady, type Redis, type RedisOptions } from '@haca/platform/store'
+import type { Claim, Claims, Exposure, ExposureLimits, PayerFacts, Reserved } from '../ports.js'
+import * as Scripts from './scripts.js'
+
+/** A claim outlives its authorisation by this; after that the token's own clock refuses the payment. */
+const keepAfterExpiryMs = 3_600_000
+const leaseMs = 10_000
+const payerTtlMs = 30 * 24 * 3_600_000
+
+type Command = (...args: (string | number)[]) => Promise<unknown>
+
+/** Claims in Redis. Everything that must happen together is one script. */
+export class RedisClaims implements Claims {
+  readonly #redis: Redis & Record<'reserve' | 'transitionClaim' | 'paidClaim' | 'releaseClaim' | 'takeOver' | 'restoreClaim' | 'setPayer', Command>
+  #subscriber: Redis | undefined
+
+  constructor(
+    readonly options: RedisOptions,
+    readonly prefix: string,
+    readonly logger: Logger,
+  ) {
+    this.#redis = connectRedis(options, logger) as never
+    const define = (name: string, lua: string, numberOfKeys: number): void => this.#redis.defineCommand(name, { lua, numberOfKeys })
+    define('reserve', Scripts.reserve, 7)
+    define('transitionClaim', Scripts.transition, 5)
+    define('paidClaim', Scripts.paid, 4)
+    define('releaseClaim', Scripts.release, 6)
+    define('takeOver', Scripts.takeOver, 1)
+    define('restoreClaim', Scripts.restore, 5)
+    define('setPayer', Scripts.setPayer, 1)
+  }
+
+  /** Resolves when the store answers. */
+  open(): Promise<void> {
+    return untilReady(this.#redis, this.logger)
+  }
+
+  async reserve(claim: Omit<Claim, 'state'>, limits: ExposureLimits, nowMs: number): Promise<Reserved> {
+    const k = this.#keysOf(claim)
+    const answer = (await this.#run(() =>
+      this.#redis.reserve(
+        ...[this.#key('ready'), k.claim, k.payer, k.totals, k.lost, k.due, k.alias],
+        ...[encode(claim), nowMs, String(limits.payerCap), String(limits.totalCap), limits.balanceMaxAgeMs, ttlMs(claim, nowMs), leaseMs],
+      ),
+    )) as [string, (string | string[])?]
+    const [outcome, detail] = answer
+    if (outcome === 'existing') return { outcome, claim: decode(detail as string[]) }
+    if (outcome === 'exposed') return { outcome, reason: detail as Exposure }
+    return { outcome } as Reserved
+  }
+
+  async takeOver(paymentId: Hex.Hex, nowMs: number): Promise<boolean> {
+    return (await this.#run(() => this.#redis.takeOver(this.#claimKey(paymentId), nowMs, leaseMs))) === 1
+  }
+
+  async release(paymentId: Hex.Hex): Promise<void> {
+    const claim = await this.byPayment(paymentId)
+    if (!claim) return
+    const k = this.#keysOf(claim)
+    await this.#run(() => this.#redis.releaseClaim(k.claim, k.payer, k.totals, k.lost, k.due, k.alias, paymentId))
+  }
+
+  async transition(paymentId: Hex.Hex, to: Lifecycle.State, patch: object = {}): Promise<Lifecycle.Transition | 'missing'> {
+    const payer = await this.#payerOf(paymentId)
+    if (!payer) return 'missing'
+    const k = this.#keysOf({ paymentId, payer })
+    const from = (answer: Lifecycle.Transition): string => `,${Lifecycle.states.filter((state) => Lifecycle.transition(state, to) === answer).join(',')},`
+    const answer = await this.#run(() => this.#redis.transitionClaim(k.claim, k.payer, k.totals, k.lost, k.due, to, from('applied'), from('already'), textOf(patch), paymentId))
+    return answer as Lifecycle.Transition | 'missing'
+  }
+
+  async paid(paymentId: Hex.Hex, patch: object): Promise<Lifecycle.Transition | 'missing'> {
+    const payer = await this.#payerOf(paymentId)
+    if (!payer) return 'missing'
+    const k = this.#keysOf({ paymentId, payer })
+    return (await this.#run(() => this.#redis.paidClaim(k.claim, k.payer, k.totals, k.lost, textOf(patch)))) as Lifecycle.Transition | 'missing'
+  }
+
+  async restore(claim: Claim): Promise<void> {
+    const k = this.#keysOf(claim)
+    const { state, ...fields } = claim
+    await this.#run(() => this.#redis.restoreClaim(k.claim, k.payer, k.totals, k.due, k.alias, encode(fields), ttlMs(claim, Date.now()), state))
+  }
+
+  async byPayment(paymentId: Hex.Hex): Promise<Claim | undefined> {
+    const fields = await this.#run(() => this.#redis.hgetall(this.#claimKey(paymentId)))
+    return Object.keys(fields).length === 0 ? undefined : toClaim(fields)
+  }
+
+  async byRequest(requestId: Hex.Hex): Promise<Claim | undefined> {
+    const paymentId = await this.#run(() => this.#redis.get(this.#key(`request:${requestId}`)))
+    return paymentId ? this.byPayment(paymentId as Hex.Hex) : undefined
+  }
+
+  async setPayer(payer: Hex.Hex, read: () => Promise<PayerFacts>, nowMs: number): Promise<void> {
+    const key = this.#payerKey(payer)
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const version = (await this.#run(() => this.#redis.hget(key, 'version'))) ?? '0'
+      const facts = await read()
+      const balance = facts.balance > maxExact ? maxExact : facts.balance
+      if ((await this.#run(() => this.#redis.setPayer(key, version, String(balance), facts.contract ? '1' : '0', nowMs, payerTtlMs))) === 1) return
+    }
+    throw new AppError('payer.busy', { retryable: true, detail: 'the balance of this payer changes faster than it can be read' })
+  }
+
+  async overdue(nowMs: number, graceMs: number, most: number): Promise<Claim[]> {
+    const ids = await this.#run(() => this.#redis.zrangebyscore(this.#key('due'), '-inf', nowMs - graceMs, 'LIMIT', 0, most))
+    const claims = await Promise.all(ids.map((id) => this.byPayment(id as Hex.Hex)))
+    await Promise.all(ids.filter((_, i) => !claims[i]).map((id) => this.#run(() => this.#redis.zrem(this.#key('due'), id))))
+    return claims.filter((claim) => claim !== undefined)
+  }
+
+  async postpone(paymentId: Hex.Hex, untilMs: number): Promise<void> {
+    await this.#run(() => this.#redis.zadd(this.#key('due'), 'XX', untilMs, paymentId))
+  }
+
+  async ready(): Promise<boolean> {
+    return (await this.#run(() => this.#redis.exists(this.#key('ready')))) === 1
+  }
+
+  async markReady(): Promise<void> {
+    await this.#run(() => this.#redis.set(this.#key('ready'), '1'))
+  }
+
+  async beginRebuild(leaseMs: number): Promise<boolean> {
+    return (await this.#run(() => this.#redis.set(this.#key('rebuilding'), '1', 'PX', leaseMs, 'NX'))) === 'OK'
+  }
+
+  async notify(instance: string, requestId: Hex.Hex): Promise<void> {
+    await this.#run(() => this.#redis.publish(this.#key(`replies:${instance}`), requestId))
+  }
+
+  async listen(instance: string, hear: (requestId: Hex.Hex) => void): Promise<void> {
+    this.#subscriber = connectRedis({ ...this.options, forever: true }, this.logger)
+    this.#subscriber.on('message', (_channel, requestId: string) => hear(requestId as Hex.Hex))
+    await this.#subscriber.subscribe(this.#key(`replies:${instance}`))
+  }
+
+  async ping(): Promise<boolean> {
+    try {
+      return (await this.#redis.ping()) === 'PONG'
+    } catch {
+      return false
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#redis.disconnect()
+    this.#subscriber?.disconnect()
+  }
+
+  /** Payer of a claim, which names the other keys a script touches. */
+  async #payerOf(paymentId: Hex.Hex): Promise<Hex.Hex | undefined> {
+    return ((await this.#run(() => this.#redis.hget(this.#claimKey(paymentId), 'payer'))) as Hex.Hex | null) ?? undefined
+  }
+
+  #keysOf({ paymentId, payer, requestId }: { paymentId: Hex.Hex; payer: Hex.Hex; requestId?: Hex.Hex }) {
+    return {
+      claim: this.#claimKey(paymentId),
+      payer: this.#payerKey(payer),
+      totals: this.#key('outstanding'),
+      lost: this.#key('lost'),
+      due: this.#key('due'),
+      alias: this.#key(`request:${requestId ?? ''}`),
+    }
+  }
+
+  #claimKey(paymentId: Hex.Hex): string {
+    return this.#key(`claim:${paymentId}`)
+  }
+
+  #payerKey(payer: Hex.Hex): string {
+    return this.#key(`payer:${payer.toLowerCase()}`)
+  }
+
+  #key(name: string): string {
+    return `{${this.prefix}}:${name}`
+  }
+
+  /** A store that does not answer is an outage, never an empty answer. */
+  async #run<T>(command: () => Promise<T>): Promise<T> {
+    try {
+      return await command()
+    } catch (cause) {
+      throw new AppError('claims.unreachable', { retryable: true, cause, detail: 'the payment claims cannot be read now; nothing was charged' })
+    }
+  }
+}
+
+/** Lua numbers are doubles; a balance beyond is as good as this. */
+const maxExact = 1n << 52n
+
+const ttlMs = (claim: Pick<Claim, 'validBefore'>, nowMs: number): number => Math.max(claim.validBefore * 1000, nowMs) - nowMs + keepAfterExpiryMs
+
+const textOf = (fields: object): string => JSON.stringify(Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)])))
+
+const encode = (claim: Omit<Claim, 'state'>): string => textOf(claim)
+
+function decode(flat: readonly string[]): Claim {
+  const fields: Record<string, string> = {}
+  for (let i = 0; i < flat.length; i += 2) fields[flat[i] as string] = flat[i + 1] as string
+  return toClaim(fields)
+}
+
+function toClaim(fields: Record<string, string>): Claim {
+  return {
+    paymentId: fields.paymentId as Hex.Hex,
+    requestId: fields.requestId as Hex.Hex,
+    fingerprint: fields.fingerprint as Hex.Hex,
+    payer: fields.payer as Hex.Hex,
+    amount: BigInt(fields.amount as string),
+    flow: fields.flow as Payment.Flow,
+    state: fields.state as Lifecycle.State,
+    validBefore: Number(fields.validBefore),
+    acceptedAtMs: Number(fields.acceptedAtMs),
+    ...(fields.code === undefined ? {} : { code: fields.code }),
+    ...(fields.detail === undefined ? {} : { detail: fields.detail }),
+    ...(fields.transaction === undefined ? {} : { transaction: fields.transaction as Hex.Hex }),
+    ...(fields.blockNumber === undefined ? {} : { blockNumber: Number(fields.blockNumber) }),
+  }
+}

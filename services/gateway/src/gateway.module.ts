@@ -1,0 +1,163 @@
+import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common'
+import { Hex, Offer } from '@haca/core'
+import {
+  BatchSettledSchema,
+  InferenceCompletedSchema,
+  InferenceService,
+  InferenceVoidedSchema,
+  PaymentFailedSchema,
+  PaymentRequestedSchema,
+  PaymentSettledSchema,
+} from '@haca/proto'
+import { BatchLedger, openBlobs, type Blobs } from '@haca/platform/blobs'
+import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
+import { openChain, tokenOf } from '@haca/platform/chain'
+import { loadPrimitives } from '@haca/platform/crypto'
+import { GrpcClient, GrpcServer } from '@haca/platform/grpc'
+import type { Logger } from '@haca/platform/log'
+import { HealthController, healthProviders } from '@haca/platform/nest'
+import { redisOptions } from '@haca/platform/store'
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { Waiters } from './await-outcome.js'
+import { RedisClaims } from './claims/redis.js'
+import type { GatewayConfig } from './config.js'
+import { waiting } from './events.js'
+import { inferenceService } from './grpc/inference.grpc.js'
+import { GATEWAY, InferenceController, PUBLIC_URL, TOKEN_DECIMALS } from './http/inference.controller.js'
+import { MODELS, ModelsController, NETWORK, type Network } from './http/models.controller.js'
+import { READER, RecordsController } from './http/records.controller.js'
+import type { Gateway } from './infer.js'
+import { Models } from './models.js'
+import { ChainPayers } from './payers.js'
+import type { Claims } from './ports.js'
+import { consumeEvents } from './project-events.js'
+import { ClaimsRebuilder } from './rebuild-claims.js'
+import { GrpcRouter } from './router-client.js'
+import { sweep } from './sweep.js'
+
+export interface Seams {
+  bus: Bus
+  blobs: Blobs
+  claims: Claims
+}
+
+class GatewayModule {}
+
+const sweepEveryMs = 10_000
+
+/** Composition root. */
+export async function compose(config: GatewayConfig, logger: Logger, seams?: Seams): Promise<DynamicModule> {
+  const { env } = config
+  const now = Date.now
+  const instance = env.INSTANCE_ID ?? randomUUID()
+  const bus = seams?.bus ?? openBus(env, `gateway-${instance}`, logger)
+  const blobs = seams?.blobs ?? openBlobs(env)
+  const claims = seams?.claims ?? new RedisClaims(redisOptions(env), env.REDIS_PREFIX, logger)
+  const primitives = await loadPrimitives()
+  const token = tokenOf(env)
+  const scope = { chainId: env.CHAIN_ID, log: env.SETTLEMENT_LOG_ADDRESS }
+  const routerClient = new GrpcClient(env.GATEWAY_ROUTER_ADDRESS, env.GATEWAY_ROUTER_CA_FILE ? { rootCertificates: readFileSync(env.GATEWAY_ROUTER_CA_FILE) } : undefined)
+  const router = new GrpcRouter(routerClient)
+  const models = new Models(router, logger, now)
+  const waiters = new Waiters()
+  const ledger = new BatchLedger(blobs, scope)
+  const projection = { claims, waiters, blobs, instance, logger }
+  const rebuilder = new ClaimsRebuilder({ bus, claims, projection, logger, horizonMs: (env.GATEWAY_PAYMENT_TIMEOUT_SECONDS + 3_600) * 1000, now })
+  const rebuild = (): void => void rebuilder.ensure().catch((err: unknown) => logger.warn({ err }, 'payment claims not rebuilt; trying again at the next request'))
+  const terms = {
+    token,
+    payTo: env.REVENUE_VAULT_ADDRESS,
+    network: `eip155:${env.CHAIN_ID}`,
+    paymentTimeoutSeconds: env.GATEWAY_PAYMENT_TIMEOUT_SECONDS,
+    offerSeconds: env.GATEWAY_OFFER_SECONDS,
+    offerKey: Hex.toBytes(env.GATEWAY_OFFER_KEY.reveal()),
+    offerSeparator: Offer.separator(scope),
+    primitives,
+    now,
+  }
+  const gateway: Gateway = {
+    ...{ models, router, terms, claims, blobs, bus, waiters, scope, logger, instance, rebuild, now },
+    verifier: { terms, offerSigners: env.OFFER_SIGNERS, remainingSeconds: env.GATEWAY_PAYMENT_REMAINING_SECONDS, primitives, now },
+    payers: new ChainPayers(openChain(env), token.address),
+    limits: { payerCap: env.GATEWAY_PAYER_CAP_ATOMIC, totalCap: env.GATEWAY_UNESTABLISHED_CAP_ATOMIC, balanceMaxAgeMs: env.GATEWAY_BALANCE_MAX_AGE_MS },
+    answerWaitMs: env.GATEWAY_ANSWER_WAIT_MS,
+    settleWaitMaxMs: env.GATEWAY_SETTLE_WAIT_MAX_MS,
+  }
+  const reader = { blobs, ledger, claims, scope }
+
+  await bus.ensure([InferenceCompletedSchema, InferenceVoidedSchema, PaymentSettledSchema, PaymentFailedSchema, PaymentRequestedSchema, BatchSettledSchema].map((schema) => ({ schema })))
+  await claims.open()
+  models.start()
+  await claims.listen(instance, (requestId) => waiters.wake(requestId))
+  const events = await consumeEvents(bus, projection, 1_000)
+  rebuild()
+  const sweeping = setInterval(() => void sweep({ claims, blobs, bus, logger, now }).catch((err: unknown) => logger.warn({ err }, 'sweep failed; trying again')), sweepEveryMs)
+  const gauges = setInterval(() => waiting.set(waiters.size()), 5_000)
+
+  const tls = tlsFiles(config)
+  const grpc = new GrpcServer(logger).add(InferenceService, inferenceService(gateway, reader, new URL(env.GATEWAY_PUBLIC_URL).host))
+  const grpcPort = await grpc.listen(config.host, env.GATEWAY_GRPC_PORT, tls && { certificate: tls.cert, key: tls.key })
+  grpc.serving(true)
+  logger.info({ grpcPort, instance, engine: primitives.engine }, 'grpc listening')
+
+  const network: Network = {
+    network: terms.network,
+    chainId: env.CHAIN_ID,
+    settlementLog: scope.log,
+    revenueVault: terms.payTo,
+    token: { address: token.address, name: token.name, version: token.version, decimals: env.TOKEN_DECIMALS },
+    offerSigners: env.OFFER_SIGNERS,
+  }
+  return {
+    module: GatewayModule,
+    controllers: [HealthController, InferenceController, RecordsController, ModelsController],
+    providers: [
+      ...healthProviders({ claims: () => claims.ready(), models: () => models.ready(), kafka: () => bus.ping() }),
+      { provide: GATEWAY, useValue: gateway },
+      { provide: PUBLIC_URL, useValue: env.GATEWAY_PUBLIC_URL },
+      { provide: TOKEN_DECIMALS, useValue: env.TOKEN_DECIMALS },
+      { provide: READER, useValue: reader },
+      { provide: MODELS, useValue: models },
+      { provide: NETWORK, useValue: network },
+      {
+        provide: 'shutdown',
+        useFactory: () =>
+          shutdown({
+            ...{ grpc, events, models, routerClient },
+            timers: [sweeping, gauges],
+            drainMs: config.drainMs,
+            ...(seams ? {} : { bus, claims }),
+          }),
+      },
+    ],
+  }
+}
+
+/** Certificate and key of both edges, where they are configured. */
+export function tlsFiles({ env }: GatewayConfig): { cert: Buffer; key: Buffer } | undefined {
+  if (!env.GATEWAY_TLS_CERTIFICATE_FILE || !env.GATEWAY_TLS_KEY_FILE) return undefined
+  return { cert: readFileSync(env.GATEWAY_TLS_CERTIFICATE_FILE), key: readFileSync(env.GATEWAY_TLS_KEY_FILE) }
+}
+
+/** Stop order: gRPC intake (HTTP is closed by then), events, timers, connections. */
+const shutdown = (parts: {
+  grpc: GrpcServer
+  events: Consumption[]
+  models: Models
+  routerClient: GrpcClient
+  timers: NodeJS.Timeout[]
+  drainMs: number
+  bus?: Bus
+  claims?: Claims
+}): OnApplicationShutdown => ({
+  onApplicationShutdown: async () => {
+    await parts.grpc.close(parts.drainMs)
+    for (const timer of parts.timers) clearInterval(timer)
+    await Promise.all(parts.events.map((consumption) => consumption.stop(2_000)))
+    parts.models.stop()
+    parts.routerClient.close()
+    await parts.claims?.close()
+    await parts.bus?.close()
+  },
+})

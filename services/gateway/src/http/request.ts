@@ -1,0 +1,42 @@
+import type { PaymentPayload } from '@x402/core/types'
+import { Hex, PaymentHeader } from '@haca/core'
+import { BodyEncoding } from '@haca/proto'
+import type { FastifyRequest } from 'fastify'
+import type { Ask } from '../ask.js'
+import { Refusal } from '../refusal.js'
+
+/** A caller's JSON body and salt as a request of ours. */
+export function askOf(request: FastifyRequest, publicUrl: string): Ask {
+  if (!Buffer.isBuffer(request.body) || request.body.length === 0) throw new Refusal('invalid', 'body.malformed', 'a JSON body is required', 'body')
+  return { operation: 'infer', encoding: BodyEncoding.JSON, body: request.body, salt: saltOf(request), resourceUrl: new URL('/v1/inference', publicUrl).href }
+}
+
+/** The payment in `PAYMENT-SIGNATURE`, or nothing when there is none. */
+export function paymentOf(request: FastifyRequest): PaymentPayload | undefined {
+  const header = request.headers['payment-signature']
+  if (header === undefined) return undefined
+  if (Array.isArray(header)) throw new Refusal('invalid', 'payment.malformed', 'the header is given twice', PaymentHeader.names.signature)
+  const decoded = PaymentHeader.decodePayment(header)
+  if (decoded.ok) return decoded.value
+  throw new Refusal('invalid', 'payment.malformed', decoded.detail ?? 'the header is malformed', decoded.field)
+}
+
+/** Milliseconds of `Prefer: wait=n` (RFC 7240), or nothing when it is not asked for. */
+export function preferredWaitMs(request: FastifyRequest): number | undefined {
+  const header = request.headers.prefer
+  const match = /(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])/.exec(Array.isArray(header) ? header.join(',') : (header ?? ''))
+  return match ? Number(match[1]) * 1000 : undefined
+}
+
+/** A request id in a path. */
+export function requestIdOf(text: string): Hex.Hex {
+  if (!Hex.is(text, 32)) throw new Refusal('invalid', 'request.malformed-id', 'a request id is 32 bytes of 0x-hexadecimal', 'id')
+  return text.toLowerCase() as Hex.Hex
+}
+
+function saltOf(request: FastifyRequest): Uint8Array {
+  const header = request.headers['haca-salt']
+  if (header === undefined) return new Uint8Array(0)
+  if (!Hex.is(header, 32)) throw new Refusal('invalid', 'salt.malformed', 'a salt is 32 bytes of 0x-hexadecimal', 'HACA-Salt')
+  return Hex.toBytes(header)
+}

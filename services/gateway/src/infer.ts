@@ -1,0 +1,112 @@
+import type { PaymentPayload, PaymentRequired, SettleResponse } from '@x402/core/types'
+import { Lifecycle, Receipt, type Eip712, type Hex } from '@haca/core'
+import type { InferenceCompleted, InferenceVoided } from '@haca/proto'
+import { Outcome, type Blobs } from '@haca/platform/blobs'
+import type { Logger } from '@haca/platform/log'
+import { Wire } from '@haca/platform/wire'
+import { acceptRequest, type Acceptance } from './accept-request.js'
+import { reserve, verifyPayment, type NotTaken, type Verified, type Verifier } from './admit-payment.js'
+import { price, read, type Ask, type Priced, type Read } from './ask.js'
+import type { Waiters } from './await-outcome.js'
+import { paymentChecked, requestAnswered } from './events.js'
+import type { Models } from './models.js'
+import { paymentRequired, type Terms } from './offer-terms.js'
+import type { Claim, Claims, ExposureLimits, Payers, Router } from './ports.js'
+import { Refusal } from './refusal.js'
+
+/** Everything the use cases of this service stand on. */
+export interface Gateway extends Acceptance {
+  models: Pick<Models, 'find'>
+  router: Router
+  terms: Terms
+  verifier: Verifier
+  claims: Claims
+  payers: Payers
+  limits: ExposureLimits
+  blobs: Blobs
+  waiters: Waiters
+  scope: Receipt.Scope
+  logger: Logger
+  answerWaitMs: number
+  settleWaitMaxMs: number
+  rebuild(): void
+}
+
+/** What the caller gets. */
+export type Answer =
+  | { kind: 'payment-required'; required: PaymentRequired; priced: Priced }
+  | { kind: 'answered'; completed: InferenceCompleted; settlement: SettleResponse | undefined; preferenceApplied: boolean }
+  | { kind: 'accepted'; requestId: Hex.Hex }
+
+/**
+ * One call of `infer`, paid or not: read, verify, reserve, accept, answer. Everything before `accept` can refuse without charge;
+ * everything after it ends in exactly one of an answer that is settled, or a void that is not charged.
+ */
+export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitSettledMs: number | undefined, gateway: Gateway): Promise<Answer> {
+  const request = await read(ask, gateway.models)
+  if (!payload) return demandPayment(request, { reason: undefined, flows: ['authorization'] }, gateway)
+  const check = verifyPayment(payload, request, gateway.verifier)
+  paymentChecked(gateway.logger, check.ok ? 'ok' : check.reason)
+  if (!check.ok) return (await answerLate(check, gateway, waitSettledMs)) ?? demandPayment(request, check, gateway)
+  const { verified } = check
+  const admission = await reserve(verified, gateway)
+  if (admission.outcome === 'not-taken') return demandPayment(request, admission, gateway)
+  if (admission.outcome === 'reserved' || (await isAbandoned(admission.claim, gateway))) await acceptRequest(verified, ask, gateway)
+  return answer(verified, gateway, waitSettledMs)
+}
+
+/** A 402: what must be paid, and why what was sent did not do. */
+async function demandPayment(request: Read, { reason, flows }: { reason: string | undefined; flows: NotTaken['flows'] }, gateway: Gateway): Promise<Answer> {
+  const priced = await price(request, gateway.router)
+  return { kind: 'payment-required', priced, required: paymentRequired(priced, flows, gateway.terms, reason) }
+}
+
+/** The answer to a payment that would be too late now, if it was in time when it first came. */
+async function answerLate({ late }: NotTaken, gateway: Gateway, waitSettledMs: number | undefined): Promise<Answer | undefined> {
+  if (!late) return undefined
+  const claim = await gateway.claims.byPayment(late.payment.paymentId)
+  if (!claim || claim.fingerprint !== late.fingerprint || claim.requestId !== late.requestId) return undefined
+  return answer(late, gateway, waitSettledMs)
+}
+
+/** Whether a reservation was left behind by somebody who died before publishing it, and is ours to take up. */
+const isAbandoned = (claim: Claim, { claims, now }: Gateway): Promise<boolean> | boolean => claim.state === 'reserved' && claims.takeOver(claim.paymentId, now())
+
+/** Waits for the outcome, and when asked for its settlement too. Late answers are fetched by sending the same payment again. */
+async function answer({ requestId, payment }: Verified, gateway: Gateway, waitSettledMs: number | undefined): Promise<Answer> {
+  const outcome = await gateway.waiters.until(requestId, () => Outcome.read(gateway.blobs, requestId), { timeoutMs: gateway.answerWaitMs, everyMs: 1_000 })
+  if (!outcome?.case) return { kind: 'accepted', requestId }
+  if (outcome.case === 'voided') throw voidedAs(outcome.value)
+  requestAnswered(gateway.logger, { requestId, ms: gateway.now() - Number(outcome.value.acceptedAtMs) })
+  const waitMs = Math.min(waitSettledMs ?? 0, gateway.settleWaitMaxMs)
+  const claim = await settled(requestId, payment.paymentId, waitMs, gateway)
+  return { kind: 'answered', completed: outcome.value, settlement: claim && settlementOf(claim, gateway), preferenceApplied: waitSettledMs !== undefined }
+}
+
+/** The claim once its payment is settled, or nothing when that takes longer than the caller will wait. */
+async function settled(requestId: Hex.Hex, paymentId: Hex.Hex, waitMs: number, { claims, waiters }: Gateway): Promise<Claim | undefined> {
+  const look = async (): Promise<Claim | undefined> => {
+    const claim = await claims.byPayment(paymentId)
+    return claim && (claim.transaction !== undefined || Lifecycle.isFinal(claim.state)) ? claim : undefined
+  }
+  return waitMs > 0 ? waiters.until(requestId, look, { timeoutMs: waitMs, everyMs: 500 }) : undefined
+}
+
+/** `PAYMENT-RESPONSE` of a claim whose payment was collected; nothing for one that was not. */
+export function settlementOf(claim: Claim, { terms }: Pick<Gateway, 'terms'>): SettleResponse | undefined {
+  if (!claim.transaction) return undefined
+  return { success: true, payer: claim.payer, transaction: claim.transaction, network: terms.network as SettleResponse['network'], amount: claim.amount.toString() }
+}
+
+/** A request the node could not serve, as its caller sees it. */
+function voidedAs(voided: InferenceVoided): Refusal {
+  const invalid = voided.code.startsWith('tensor.') || voided.code.startsWith('body.') || voided.code === 'price.mismatch' || voided.code === 'model.failed'
+  return new Refusal(invalid ? 'invalid' : 'gone', voided.code, `${voided.detail}; this payment is spent for this request, sign a new one to try again`)
+}
+
+/** The receipt of a completed request, and under which domain it was signed. */
+export function receiptOf(completed: InferenceCompleted, scope: Receipt.Scope): { signed: Receipt.Signed; domain: Eip712.Domain; simulated: boolean } {
+  const signed = Wire.toSignedReceipt(completed.receipt)
+  return { signed, domain: Receipt.domain(scope, signed.receipt.keyKind), simulated: signed.receipt.keyKind === Receipt.keyKinds.simulated }
+}
+

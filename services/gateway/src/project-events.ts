@@ -1,0 +1,113 @@
+import { Hex, type Lifecycle } from '@haca/core'
+import { BatchSettledSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentSettledSchema, type BatchSettled, type InferenceCompleted, type InferenceRequested, type InferenceVoided, type PaymentFailed, type PaymentSettled } from '@haca/proto'
+import type { Blobs } from '@haca/platform/blobs'
+import type { Bus, Consumption } from '@haca/platform/bus'
+import type { Logger } from '@haca/platform/log'
+import { Wire } from '@haca/platform/wire'
+import type { Waiters } from './await-outcome.js'
+import { stateConflict } from './events.js'
+import type { Claim, Claims } from './ports.js'
+
+export interface Projection {
+  claims: Claims
+  waiters: Waiters
+  blobs: Blobs
+  instance: string
+  logger: Logger
+}
+
+/** Where the chain has a batch; written by the watcher's event, so that a receipt can name its transaction. */
+export interface Anchor {
+  transaction: Hex.Hex
+  blockNumber: number
+  blockHash: Hex.Hex
+}
+
+export const anchorKey = (batchId: number): string => `anchors/${String(batchId).padStart(12, '0')}`
+
+/** Keeps claims in step with what happened, for all replicas together, and wakes whoever waits. */
+export function consumeEvents(bus: Bus, projection: Projection, inFlightMax: number): Promise<Consumption[]> {
+  const group = 'gateway'
+  return Promise.all([
+    bus.consume({ group: `${group}-completed`, schema: InferenceCompletedSchema, inFlightMax, handler: (m) => completed(m, projection) }),
+    bus.consume({ group: `${group}-voided`, schema: InferenceVoidedSchema, inFlightMax, handler: (m) => voided(m, projection) }),
+    bus.consume({ group: `${group}-settled`, schema: PaymentSettledSchema, inFlightMax, handler: (m) => paymentSettled(m, projection) }),
+    bus.consume({ group: `${group}-failed`, schema: PaymentFailedSchema, inFlightMax, handler: (m) => paymentFailed(m, projection) }),
+    bus.consume({ group: `${group}-batches`, schema: BatchSettledSchema, inFlightMax, handler: (m) => batchSettled(m, projection) }),
+  ])
+}
+
+export async function completed(message: InferenceCompleted, projection: Projection): Promise<void> {
+  const payment = Wire.toPayment(message.payment)
+  const requestId = Wire.hex(message.requestId, 32, 'request_id')
+  await step(payment.paymentId, 'delivered', {}, { event: 'completed', requestId, projection })
+  if (payment.flow === 'upfront') await projection.claims.transition(payment.paymentId, 'settled') // its payment came first
+  await wake(message.replyTo, requestId, projection)
+}
+
+export async function voided(message: InferenceVoided, projection: Projection): Promise<void> {
+  const requestId = Wire.hex(message.requestId, 32, 'request_id')
+  // A void decided by the sweeper has no payment in it: nobody but the claim knows.
+  const paymentId = message.payment ? Wire.toPayment(message.payment).paymentId : (await projection.claims.byRequest(requestId))?.paymentId
+  if (paymentId) await step(paymentId, 'void', { code: message.code, detail: message.detail }, { event: 'voided', requestId, projection })
+  await wake(message.replyTo, requestId, projection)
+}
+
+export async function paymentSettled(message: PaymentSettled, projection: Projection): Promise<void> {
+  const paymentId = Wire.hex(message.paymentId, 32, 'payment_id')
+  const claim = await projection.claims.byPayment(paymentId)
+  if (!claim) return // paid to the vault by somebody who asked another gateway, or nobody
+  const patch = { transaction: Wire.hex(message.transactionHash, 32, 'transaction_hash'), blockNumber: Number(message.blockNumber) }
+  if (claim.flow === 'upfront') await projection.claims.paid(paymentId, patch)
+  else await step(paymentId, 'settled', patch, { event: 'payment-settled', requestId: claim.requestId, projection })
+  await wake(undefined, claim.requestId, projection)
+}
+
+export async function paymentFailed(message: PaymentFailed, projection: Projection): Promise<void> {
+  const paymentId = Wire.hex(message.paymentId, 32, 'payment_id')
+  const requestId = Wire.hex(message.requestId, 32, 'request_id')
+  await step(paymentId, 'unpaid', { code: 'payment.failed', detail: message.reason }, { event: 'payment-failed', requestId, projection })
+  await wake(undefined, requestId, projection)
+}
+
+export async function batchSettled(message: BatchSettled, { blobs }: Projection): Promise<void> {
+  const anchor: Anchor = {
+    transaction: Wire.hex(message.transactionHash, 32, 'transaction_hash'),
+    blockNumber: Number(message.blockNumber),
+    blockHash: Wire.hex(message.blockHash, 32, 'block_hash'),
+  }
+  await blobs.put(anchorKey(Number(message.batchId)), new TextEncoder().encode(JSON.stringify(anchor)))
+}
+
+/** A claim as a record of the log tells of it, for rebuilding. */
+export function claimOf(message: Pick<InferenceRequested, 'requestId' | 'payment' | 'fingerprint' | 'acceptedAtMs'>, state: Lifecycle.State): Claim {
+  const payment = Wire.toPayment(message.payment)
+  return {
+    paymentId: payment.paymentId,
+    requestId: Wire.hex(message.requestId, 32, 'request_id'),
+    fingerprint: Wire.hex(message.fingerprint, 32, 'fingerprint'),
+    payer: payment.payer,
+    amount: payment.amount,
+    flow: payment.flow,
+    state,
+    validBefore: payment.validBefore,
+    acceptedAtMs: Number(message.acceptedAtMs),
+  }
+}
+
+async function step(
+  paymentId: Hex.Hex,
+  to: Lifecycle.State,
+  patch: Partial<Claim>,
+  { event, requestId, projection }: { event: string; requestId: Hex.Hex; projection: Projection },
+): Promise<void> {
+  // A missing claim is one that Redis lost or that ran out: rebuilding restores it from the log, and events from before that come again.
+  const answer = await projection.claims.transition(paymentId, to, patch)
+  if (answer === 'conflict') stateConflict(projection.logger, { event, requestId, state: to })
+}
+
+/** Wakes the request's waiter here, and the instance it was accepted by. */
+async function wake(replyTo: string | undefined, requestId: Hex.Hex, { claims, waiters, instance }: Projection): Promise<void> {
+  waiters.wake(requestId)
+  if (replyTo && replyTo !== instance) await claims.notify(replyTo, requestId)
+}

@@ -1,0 +1,69 @@
+import { InferenceCompletedSchema, InferenceRequestedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentRequestedSchema, PaymentSettledSchema } from '@haca/proto'
+import type { Bus } from '@haca/platform/bus'
+import type { Logger } from '@haca/platform/log'
+import { claimOf, completed, paymentFailed, paymentSettled, voided, type Projection } from './project-events.js'
+import type { Claims } from './ports.js'
+
+export interface Rebuild {
+  bus: Bus
+  claims: Claims
+  projection: Projection
+  logger: Logger
+  /** How far back a payment may have been made that could still be replayed. */
+  horizonMs: number
+  now(): number
+}
+
+const leaseMs = 60_000
+/** Topics without prompts are kept for a week; losses of that long count against who made them. */
+const lossHorizonMs = 24 * 3_600_000
+
+/** Rebuilds the claims from Kafka when the store has lost them, one replica at a time; the others wait for it. */
+export class ClaimsRebuilder {
+  #running: Promise<void> | undefined
+
+  constructor(readonly rebuild: Rebuild) {}
+
+  /** Resolves when claims are whole; does nothing when they are. */
+  ensure(): Promise<void> {
+    return (this.#running ??= this.#ensure().finally(() => (this.#running = undefined)))
+  }
+
+  async #ensure(): Promise<void> {
+    const { claims, logger } = this.rebuild
+    while (!(await claims.ready())) {
+      if (await claims.beginRebuild(leaseMs)) {
+        const restored = await rebuildClaims(this.rebuild)
+        await claims.markReady()
+        logger.warn({ restored }, 'payment claims rebuilt from the log')
+      } else await new Promise((next) => setTimeout(next, 200))
+    }
+  }
+}
+
+/** Reads requests back into claims, then what became of them. Harmless while events go on: every step is guarded. */
+async function rebuildClaims({ bus, claims, projection, horizonMs, now }: Rebuild): Promise<number> {
+  const sinceMs = now() - horizonMs
+  let restored = 0
+  await bus.replay({
+    schema: InferenceRequestedSchema,
+    pool: '*',
+    sinceMs,
+    visit: async (message) => {
+      await claims.restore(claimOf(message, 'accepted'))
+      restored++
+    },
+  })
+  await bus.replay({
+    schema: PaymentRequestedSchema,
+    sinceMs,
+    visit: async ({ request }) => {
+      if (request) await claims.restore(claimOf(request, 'paying'))
+    },
+  })
+  await bus.replay({ schema: PaymentSettledSchema, sinceMs, visit: (message) => paymentSettled(message, projection) })
+  await bus.replay({ schema: InferenceCompletedSchema, sinceMs, visit: (message) => completed(message, projection) })
+  await bus.replay({ schema: InferenceVoidedSchema, sinceMs, visit: (message) => voided(message, projection) })
+  await bus.replay({ schema: PaymentFailedSchema, sinceMs: Math.min(sinceMs, now() - lossHorizonMs), visit: (message) => paymentFailed(message, projection) })
+  return restored
+}

@@ -1,0 +1,2 @@
+export { readConfig, shape, type InferenceConfig } from './config.js'
+export { compose, type Seams } from './inference.module.js'

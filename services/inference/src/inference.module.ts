@@ -1,0 +1,109 @@
+import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common'
+import { InferenceCompletedSchema, InferenceRequestedSchema, InferenceVoidedSchema, KeyAnnouncedSchema, NodeHeartbeatSchema } from '@haca/proto'
+import { Offer, Payment } from '@haca/core'
+import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
+import { openBlobs, type Blobs } from '@haca/platform/blobs'
+import { KeyRegistry, openChain, tokenOf } from '@haca/platform/chain'
+import { loadPrimitives } from '@haca/platform/crypto'
+import type { Logger } from '@haca/platform/log'
+import { HealthController, healthProviders } from '@haca/platform/nest'
+import type { InferenceConfig } from './config.js'
+import { consumeRequests } from './consumer.js'
+import { DstackClient } from './enclave/dstack.js'
+import { enroll } from './enclave/enroll.js'
+import { Batcher } from './engine/batcher.js'
+import { Engine } from './engine/engine.js'
+import { Heartbeat } from './heartbeat.js'
+import { loadModels } from './models.js'
+import type { Node } from './serve-request.js'
+import { ServiceTimes } from './service-times.js'
+
+export interface Seams {
+  bus: Bus
+  blobs: Blobs
+}
+
+class InferenceModule {}
+
+/** Composition root. The node answers probes at once, and is ready when its models are warm and its key is registered. */
+export async function compose(config: InferenceConfig, logger: Logger, seams?: Seams): Promise<DynamicModule> {
+  const { env } = config
+  const now = Date.now
+  const bus = seams?.bus ?? openBus(env, `inference-${env.INFERENCE_POOL}`, logger)
+  const blobs = seams?.blobs ?? openBlobs(env)
+  const keys = new KeyRegistry(openChain(env), env.TEE_REGISTRY_ADDRESS, { maxAgeMs: 5_000, now })
+  const models = await loadModels(env.INFERENCE_MODELS_DIRECTORY, env.INFERENCE_MODELS)
+  const engine = new Engine({ models, provider: env.INFERENCE_EXECUTION_PROVIDER, threads: env.INFERENCE_THREADS, runTimeoutMs: env.INFERENCE_RUN_TIMEOUT_MS, logger })
+  const runner = new Batcher((modelHash, inputs) => engine.run(modelHash, inputs), { rowsMax: env.INFERENCE_BATCH_ROWS_MAX, now })
+  const stopping = new AbortController()
+  const running: { consumption?: Consumption; heartbeat?: Heartbeat } = {}
+  const token = tokenOf(env)
+  const scope = { chainId: env.CHAIN_ID, log: env.SETTLEMENT_LOG_ADDRESS }
+
+  const boot = async (): Promise<void> => {
+    await engine.start()
+    await bus.ensure([
+      { schema: InferenceRequestedSchema, pool: env.INFERENCE_POOL },
+      ...[InferenceCompletedSchema, InferenceVoidedSchema, KeyAnnouncedSchema, NodeHeartbeatSchema].map((schema) => ({ schema })),
+    ])
+    const tee = new DstackClient(env.INFERENCE_TEE_SOCKET)
+    const signer = await enroll({ tee, bus, blobs, keys, logger, scope, registry: env.TEE_REGISTRY_ADDRESS, pool: env.INFERENCE_POOL, now, signal: stopping.signal })
+    const node: Node = {
+      blobs,
+      runner,
+      signer,
+      models,
+      rules: { token, payTo: env.REVENUE_VAULT_ADDRESS },
+      tokenSeparator: Payment.tokenSeparator(token),
+      offerSeparator: Offer.separator(scope),
+      offerSigners: env.OFFER_SIGNERS,
+      primitives: await loadPrimitives(),
+      settleMarginSeconds: env.SETTLE_MARGIN_SECONDS,
+      now,
+    }
+    const times = new ServiceTimes(now)
+    running.consumption = await consumeRequests(bus, node, { pool: env.INFERENCE_POOL, inFlightMax: env.INFERENCE_QUEUE_MAX, times, logger })
+    running.heartbeat = new Heartbeat({
+      ...{ bus, logger, signer, runner, times, now },
+      pool: env.INFERENCE_POOL,
+      hardware: env.INFERENCE_HARDWARE,
+      modelHashes: [...models.keys()],
+      queueLimit: env.INFERENCE_QUEUE_MAX,
+      everyMs: env.INFERENCE_HEARTBEAT_MS,
+    })
+    await running.heartbeat.start()
+    logger.info({ pool: env.INFERENCE_POOL, node: signer.node, models: env.INFERENCE_MODELS }, 'serving')
+  }
+  boot().catch((err: unknown) => {
+    if (stopping.signal.aborted) return
+    logger.fatal({ err }, 'the node cannot serve')
+    process.exit(1)
+  })
+
+  return {
+    module: InferenceModule,
+    controllers: [HealthController],
+    providers: [
+      ...healthProviders({ serving: () => running.heartbeat !== undefined, kafka: () => bus.ping() }),
+      { provide: 'shutdown', useFactory: () => shutdown({ running, engine, stopping, bus: seams ? undefined : bus, drainMs: config.drainMs }) },
+    ],
+  }
+}
+
+/** Stop order: say so, take no more, finish what is held, then the engine and the connections. */
+const shutdown = (parts: {
+  running: { consumption?: Consumption; heartbeat?: Heartbeat }
+  engine: Engine
+  stopping: AbortController
+  bus: Bus | undefined
+  drainMs: number
+}): OnApplicationShutdown => ({
+  onApplicationShutdown: async () => {
+    parts.stopping.abort()
+    await parts.running.heartbeat?.drain()
+    await parts.running.consumption?.stop(parts.drainMs)
+    parts.running.heartbeat?.stop()
+    await parts.engine.close()
+    await parts.bus?.close()
+  },
+})

@@ -1,0 +1,34 @@
+import { kafkaRules, kafkaShape } from '@haca/platform/bus'
+import { blobsShape } from '@haca/platform/blobs'
+import { chainShape, contractsShape, senderShape } from '@haca/platform/chain'
+import { kind, load, serviceOf, serviceShape } from '@haca/platform/config'
+import { redisRules, redisShape } from '@haca/platform/store'
+
+const shape = {
+  ...serviceShape,
+  ...kafkaShape,
+  ...redisShape,
+  ...chainShape,
+  ...blobsShape,
+  ...senderShape,
+  SETTLEMENT_LOG_ADDRESS: contractsShape.SETTLEMENT_LOG_ADDRESS,
+  TEE_REGISTRY_ADDRESS: kind.address(),
+  PROVER_REGISTRAR_KEY: kind.privateKey().describe('holds REGISTRAR_ROLE of the TeeRegistry'),
+  PROVER_SIMULATED_ROOT: kind.address().optional().describe('root of simulated evidence; without it the kind is refused'),
+  PROVER_KEY_HOURS: kind.count(1, 24).default(24).describe('life of a registered key'),
+  PROVER_CONCURRENCY: kind.count(1, 256).default(32),
+  PROVER_IN_FLIGHT_MAX: kind.count(1, 100_000).default(5_000),
+}
+
+/** Everything the prover is told by its environment. */
+export function readConfig(env: NodeJS.ProcessEnv) {
+  const values = load(shape, env, [
+    ...kafkaRules,
+    ...redisRules,
+    (v) => (v.PROFILE === 'production' && v.PROVER_SIMULATED_ROOT ? 'PROVER_SIMULATED_ROOT must not be set in production' : undefined),
+  ])
+  return { ...serviceOf(values), env: values }
+}
+
+export type ProverConfig = ReturnType<typeof readConfig>
+export { shape }

@@ -1,0 +1,89 @@
+import { Errors, Hex } from '@haca/core'
+import { EvidenceProducedSchema, InferenceCompletedSchema, KeyAnnouncedSchema, Verdict, type InferenceCompleted, type KeyAnnounced } from '@haca/proto'
+import { Outcome } from '@haca/platform/blobs'
+import type { Bus, Consumption } from '@haca/platform/bus'
+import type { Jobs, Worker } from '@haca/platform/jobs'
+import type { Logger } from '@haca/platform/log'
+import { Wire } from '@haca/platform/wire'
+import { appraiseReceipt, type Appraiser } from './appraise-receipt.js'
+import { receiptAppraised } from './events.js'
+import * as Chores from './jobs.js'
+import { Pending } from './pending.js'
+import { registerKey, type Registration } from './register-key.js'
+
+export interface Line {
+  bus: Bus
+  jobs: Jobs
+  logger: Logger
+  concurrency: number
+  inFlightMax: number
+}
+
+/** Completed requests in, evidence out. */
+export async function consumeCompletions(line: Line, appraiser: Appraiser): Promise<(Consumption | Worker)[]> {
+  const pending = new Pending<InferenceCompleted>(
+    (id) => line.jobs.add(Chores.appraise, id, { requestId: id }),
+    (id) => line.jobs.ended(Chores.appraise.name, id),
+  )
+  const worker = await line.jobs.work(Chores.appraise, {
+    concurrency: line.concurrency,
+    handler: async ({ data }) => {
+      const message = pending.message(data.requestId) ?? (await stored(data.requestId as Hex.Hex, appraiser))
+      if (!message) return // its record comes again, or was a forgery nobody stored
+      const evidence = await appraiseReceipt(message, appraiser)
+      await line.bus.publish(EvidenceProducedSchema, evidence)
+      receiptAppraised(line.logger, {
+        requestId: data.requestId,
+        verdict: evidence.verdict === Verdict.AFFIRMING ? 'affirming' : 'contraindicated',
+        kind: evidence.kind,
+        failed: evidence.rules.filter((r) => !r.ok).map((r) => r.rule),
+      })
+      pending.finished(data.requestId)
+    },
+    exhausted: async ({ data }, error) => pending.failed(data.requestId, error),
+  })
+  const consumption = await line.bus.consume({
+    group: 'prover',
+    schema: InferenceCompletedSchema,
+    inFlightMax: line.inFlightMax,
+    handler: (message) => pending.run(Wire.hex(message.requestId, 32, 'request_id'), message),
+  })
+  return [consumption, worker]
+}
+
+/** Announced keys in, registrations on chain out. */
+export async function consumeKeys(line: Line, registration: Registration): Promise<(Consumption | Worker)[]> {
+  const pending = new Pending<KeyAnnounced>(
+    (id, m) =>
+      line.jobs.add(Chores.registerKey, id, {
+        node: Wire.address(m.node, 'node'),
+        evidenceId: Wire.hex(m.evidenceId, 32, 'evidence_id'),
+        mediaType: m.mediaType,
+        keyKind: String(m.keyKind),
+      }),
+    (id) => line.jobs.ended(Chores.registerKey.name, id),
+  )
+  const worker = await line.jobs.work(Chores.registerKey, {
+    concurrency: 4,
+    handler: async ({ id, data }) => {
+      await registerKey({ node: data.node as Hex.Hex, evidenceId: data.evidenceId as Hex.Hex, mediaType: data.mediaType, keyKind: Number(data.keyKind) }, registration)
+      pending.finished(id)
+    },
+    exhausted: async ({ id, data }, error) => {
+      line.logger.error({ alarm: 'key-refused', err: error, node: data.node, code: Errors.find(error)?.code }, 'receipt key refused')
+      pending.failed(id, error)
+    },
+  })
+  const consumption = await line.bus.consume({
+    group: 'prover-keys',
+    schema: KeyAnnouncedSchema,
+    inFlightMax: 100,
+    handler: (message) => pending.run(`${Hex.fromBytes(message.node)}-${Hex.fromBytes(message.evidenceId).slice(2, 18)}`, message),
+  })
+  return [consumption, worker]
+}
+
+async function stored(requestId: Hex.Hex, { blobs }: Appraiser): Promise<InferenceCompleted | undefined> {
+  const outcome = await Outcome.read(blobs, requestId)
+  return outcome?.case === 'completed' ? outcome.value : undefined
+}

@@ -1,0 +1,2 @@
+export { readConfig, shape, type ProverConfig } from './config.js'
+export { compose, type Seams } from './prover.module.js'

@@ -1,0 +1,25 @@
+import { kafkaRules, kafkaShape } from '@haca/platform/bus'
+import { blobsShape } from '@haca/platform/blobs'
+import { chainShape } from '@haca/platform/chain'
+import { kind, load, serviceOf, serviceShape } from '@haca/platform/config'
+
+const shape = {
+  ...serviceShape,
+  ...kafkaShape,
+  ...chainShape,
+  ...blobsShape,
+  ROUTER_GRPC_PORT: kind.port(),
+  ROUTER_POLICY_FILE: kind.text().describe('hardware policy as JSON'),
+  ROUTER_CATALOG_REFRESH_MS: kind.count(100, 600_000).default(5_000),
+  MODEL_REGISTRY_ADDRESS: kind.address(),
+  TEE_REGISTRY_ADDRESS: kind.address(),
+}
+
+/** Everything the router is told by its environment. */
+export function readConfig(env: NodeJS.ProcessEnv) {
+  const values = load(shape, env, kafkaRules)
+  return { ...serviceOf(values), env: values, grpcPort: values.ROUTER_GRPC_PORT, policyFile: values.ROUTER_POLICY_FILE, catalogRefreshMs: values.ROUTER_CATALOG_REFRESH_MS }
+}
+
+export type RouterConfig = ReturnType<typeof readConfig>
+export { shape }

@@ -1,0 +1,75 @@
+import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common'
+import { NodeHeartbeatSchema, RouterService } from '@haca/proto'
+import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
+import { openBlobs, type Blobs } from '@haca/platform/blobs'
+import { KeyRegistry, openChain } from '@haca/platform/chain'
+import { GrpcServer } from '@haca/platform/grpc'
+import type { Logger } from '@haca/platform/log'
+import { HealthController, healthProviders } from '@haca/platform/nest'
+import { randomUUID } from 'node:crypto'
+import { assignPool } from './assign-pool.js'
+import { ChainCatalog } from './catalog.js'
+import type { RouterConfig } from './config.js'
+import { Heartbeats } from './fleet.js'
+import { listModels } from './list-models.js'
+import { readPolicy } from './policy.js'
+import { routeRequest } from './route-request.js'
+
+/** What the router stands on; given from outside where several services share one process. */
+export interface Seams {
+  bus: Bus
+  blobs: Blobs
+}
+
+class RouterModule {}
+
+/** Composition root: the only place that knows Nest and the adapters. */
+export async function compose(config: RouterConfig, logger: Logger, seams?: Seams): Promise<DynamicModule> {
+  const bus = seams?.bus ?? openBus(config.env, 'router', logger)
+  const blobs = seams?.blobs ?? openBlobs(config.env)
+  const chain = openChain(config.env)
+  const policy = readPolicy(config.policyFile, config.profile)
+  const now = Date.now
+  const catalog = new ChainCatalog(chain, config.env.MODEL_REGISTRY_ADDRESS, blobs, logger, config.catalogRefreshMs)
+  const fleet = new Heartbeats(new KeyRegistry(chain, config.env.TEE_REGISTRY_ADDRESS, { maxAgeMs: 5_000, now }), logger, now)
+
+  await bus.ensure([{ schema: NodeHeartbeatSchema }])
+  const heartbeats = await bus.consume({
+    group: `router-${randomUUID()}`, // every router hears every node
+    schema: NodeHeartbeatSchema,
+    from: 'latest',
+    inFlightMax: 100,
+    handler: (beat) => fleet.hear(beat),
+  })
+  catalog.start()
+  fleet.watch(2_000)
+
+  const grpc = new GrpcServer(logger).add(RouterService, {
+    route: async (request) => routeRequest(request, { catalog, fleet, policy, now: now(), logger }),
+    assign: async (request) => assignPool(request, { fleet, policy, now: now() }),
+    listModels: async () => listModels({ catalog, fleet, policy, now: now() }),
+  })
+  const port = await grpc.listen(config.host, config.grpcPort)
+  grpc.serving(true)
+  logger.info({ grpcPort: port }, 'grpc listening')
+
+  return {
+    module: RouterModule,
+    controllers: [HealthController],
+    providers: [
+      ...healthProviders({ catalog: () => catalog.ready(), kafka: () => bus.ping() }),
+      { provide: 'shutdown', useFactory: () => shutdown({ grpc, heartbeats, catalog, fleet, bus: seams ? undefined : bus, drainMs: config.drainMs }) },
+    ],
+  }
+}
+
+/** Stop order: intake, then what runs, then connections. */
+const shutdown = (parts: { grpc: GrpcServer; heartbeats: Consumption; catalog: ChainCatalog; fleet: Heartbeats; bus: Bus | undefined; drainMs: number }): OnApplicationShutdown => ({
+  onApplicationShutdown: async () => {
+    await parts.grpc.close(parts.drainMs)
+    await parts.heartbeats.stop(0)
+    parts.catalog.stop()
+    parts.fleet.stop()
+    await parts.bus?.close()
+  },
+})

@@ -1,0 +1,37 @@
+import { kafkaRules, kafkaShape } from '@haca/platform/bus'
+import { blobsShape } from '@haca/platform/blobs'
+import { chainShape, contractsShape, senderShape, tokenShape } from '@haca/platform/chain'
+import { kind, load, serviceOf, serviceShape } from '@haca/platform/config'
+
+const shape = {
+  ...serviceShape,
+  ...kafkaShape,
+  ...chainShape,
+  ...contractsShape,
+  ...senderShape,
+  ...tokenShape,
+  ...blobsShape,
+  TEE_REGISTRY_ADDRESS: kind.address(),
+  PAYMENT_BATCHER_ADDRESS: kind.address(),
+  OFFER_SIGNERS: kind.addresses().describe('gateway keys whose offers are honoured'),
+  SETTLER_PAYMENT_KEY: kind.privateKey().describe('sends payment batches; needs gas and no role'),
+  SETTLER_COMMIT_KEY: kind.privateKey().describe('holds SETTLER_ROLE of log and vault'),
+  SETTLER_FROM_BLOCK: kind.count(0, Number.MAX_SAFE_INTEGER).describe('block the contracts were deployed in; the watcher begins there'),
+  SETTLER_PAYMENT_FLUSH_MS: kind.count(10, 1_000).default(400),
+  SETTLER_PAYMENT_BATCH_MAX: kind.count(1, 200).default(200),
+  SETTLER_BATCH_SIZE_MAX: kind.count(1, 10_000).default(10_000),
+  SETTLER_BATCH_AGE_MS: kind.count(100, 60_000).default(30_000).describe('oldest receipt that is ready before a batch is sealed'),
+  SETTLER_EVIDENCE_WITHIN_SECONDS: kind.count(1, 600).default(300).describe('a receipt without evidence by then is void'),
+  SETTLE_MARGIN_SECONDS: kind.count(0, 3_600).default(30).describe('payments are posted no later than this before they expire'),
+  SETTLER_IN_FLIGHT_MAX: kind.count(1, 1_000_000).default(50_000),
+  SETTLER_PURSE_ALARM_WEI: kind.atomic().default(10_000_000_000_000_000n).describe('balance of a sending key below which an alarm is raised'),
+}
+
+/** Everything the settler is told by its environment. */
+export function readConfig(env: NodeJS.ProcessEnv) {
+  const values = load(shape, env, kafkaRules)
+  return { ...serviceOf(values), env: values }
+}
+
+export type SettlerConfig = ReturnType<typeof readConfig>
+export { shape }

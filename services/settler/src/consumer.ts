@@ -1,0 +1,37 @@
+import { toBinary } from '@bufbuild/protobuf'
+import { AppError, Receipt } from '@haca/core'
+import { EvidenceProducedSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentRequestedSchema, Verdict, type EvidenceProduced, type InferenceVoided } from '@haca/proto'
+import type { Bus, Consumption } from '@haca/platform/bus'
+import { Wire } from '@haca/platform/wire'
+import { settleCompletion, type Settlement } from './settle-completion.js'
+import { settleUpfront, type UpfrontSettlement } from './settle-upfront.js'
+import { verifyVoid } from './verify-completion.js'
+
+/** The settler's inputs. Records are committed when their effect is durable: a receipt sealed, a payment ended. */
+export async function consumeAll(bus: Bus, settlement: Settlement & UpfrontSettlement, inFlightMax: number): Promise<Consumption[]> {
+  return Promise.all([
+    bus.consume({ group: 'settler-completions', schema: InferenceCompletedSchema, inFlightMax, handler: (m) => settleCompletion(m, settlement) }),
+    bus.consume({ group: 'settler-upfront', schema: PaymentRequestedSchema, inFlightMax, handler: (m) => settleUpfront(m, settlement) }),
+    bus.consume({ group: 'settler-evidence', schema: EvidenceProducedSchema, inFlightMax, handler: (m) => takeEvidence(m, settlement) }),
+    bus.consume({ group: 'settler-voids', schema: InferenceVoidedSchema, inFlightMax, handler: (m) => takeVoid(m, settlement) }),
+  ])
+}
+
+function takeEvidence(message: EvidenceProduced, { receipts }: Settlement): Promise<void> {
+  if (message.verdict !== Verdict.AFFIRMING && message.verdict !== Verdict.CONTRAINDICATED) throw new AppError('message.malformed', { detail: 'message field verdict is missing or malformed' })
+  return receipts.evidence({
+    requestId: Wire.hex(message.requestId, 32, 'request_id'),
+    receiptHash: Wire.hex(message.receiptHash, 32, 'receipt_hash'),
+    affirming: message.verdict === Verdict.AFFIRMING,
+    bytes: toBinary(EvidenceProducedSchema, message),
+  })
+}
+
+/** A void with a receipt is anchored like any other receipt: its leaf of nothing collected is the payer's proof. */
+async function takeVoid(message: InferenceVoided, { trust, receipts }: Settlement): Promise<void> {
+  if (!message.receipt) return
+  const signed = Wire.toSignedReceipt(message.receipt)
+  const payment = Wire.toPayment(message.payment)
+  await verifyVoid(signed, payment, trust)
+  await receipts.add({ requestId: signed.receipt.requestId, payment, signed, receiptHash: Receipt.hash(signed.receipt, trust.scope, trust.primitives.keccak256) })
+}

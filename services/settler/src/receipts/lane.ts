@@ -1,0 +1,201 @@
+import { AppError, Digest, Hex, type Payment } from '@haca/core'
+import type { BatchLedger, Row } from '@haca/platform/blobs'
+import type { Logger } from '@haca/platform/log'
+import type { Vault } from '../ports.js'
+import { nonceKey } from '../refunds.js'
+import type { Completion } from '../verify-completion.js'
+import type { Committer } from './committer.js'
+
+export interface ReceiptLaneOptions {
+  ledger: BatchLedger
+  committer: Committer
+  vault: Vault
+  logger: Logger
+  token: Hex.Hex
+  batchMax: number
+  batchAgeMs: number
+  evidenceWithinSeconds: number
+  now(): number
+}
+
+/** What a verdict is to the lane: yes or no, and the bytes it can be checked by. */
+export interface EvidenceIn {
+  requestId: Hex.Hex
+  receiptHash: Hex.Hex
+  affirming: boolean
+  /** The EvidenceProduced message as it came. */
+  bytes: Uint8Array
+}
+
+interface Entry {
+  completion: Completion
+  addedAtMs: number
+  evidence: EvidenceIn | undefined
+  /** Set once the vault has decided: collected amount, or 0 for good. */
+  credited: bigint | undefined
+  readyAtMs: number | undefined
+  sealed: Promise<void>
+  resolve(): void
+}
+
+const consultMax = 500
+
+/**
+ * Joins receipts with their evidence and with what the vault says was collected, and seals them in order of readiness. A
+ * receipt counts for what was collected only with an affirming verdict; anything else makes its leaf void, which is the
+ * proof its payment can be refunded by.
+ */
+export class ReceiptLane {
+  readonly #entries = new Map<Hex.Hex, Entry>()
+  /** Evidence whose receipt has not come yet. */
+  readonly #early = new Map<Hex.Hex, { evidence: EvidenceIn; sealed: Promise<void>; resolve(): void }>()
+  #timer: NodeJS.Timeout | undefined
+  #turning = false
+
+  constructor(readonly options: ReceiptLaneOptions) {}
+
+  start(): void {
+    this.#timer = setInterval(() => void this.#turn(), 250)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Resolves when the receipt is in a sealed batch whose commit is on its way. Throws `receipt.equivocation` for a second receipt of a request. */
+  async add(completion: Completion): Promise<void> {
+    const { requestId, receiptHash } = completion
+    const known = this.#entries.get(requestId)
+    if (known) {
+      if (known.completion.receiptHash !== receiptHash) throw equivocation(requestId)
+      return known.sealed
+    }
+    const entry = this.#open(completion)
+    const pointer = await this.options.ledger.pointer(requestId)
+    if (!pointer) return entry.sealed
+    this.#entries.delete(requestId)
+    entry.resolve()
+    if (pointer.receiptHash !== receiptHash) throw equivocation(requestId)
+  }
+
+  /** Resolves when the receipt it speaks of is sealed. */
+  async evidence(evidence: EvidenceIn): Promise<void> {
+    const entry = this.#entries.get(evidence.requestId)
+    if (entry) {
+      if (entry.completion.receiptHash !== evidence.receiptHash) throw new AppError('evidence.other-receipt', { detail: 'the evidence speaks of another receipt of this request' })
+      entry.evidence ??= evidence
+      return entry.sealed
+    }
+    if (await this.options.ledger.pointer(evidence.requestId)) return
+    const early = this.#early.get(evidence.requestId)
+    if (early) return early.sealed
+    let resolve!: () => void
+    const sealed = new Promise<void>((done) => (resolve = done))
+    this.#early.set(evidence.requestId, { evidence, sealed, resolve })
+    return this.#entries.has(evidence.requestId) ? this.evidence(evidence) : sealed
+  }
+
+  backlog(): { depth: number; oldestAgeMs: number } {
+    const first = this.#entries.values().next().value
+    return { depth: this.#entries.size, oldestAgeMs: first ? this.options.now() - first.addedAtMs : 0 }
+  }
+
+  #open(completion: Completion): Entry {
+    let resolve!: () => void
+    const sealed = new Promise<void>((done) => (resolve = done))
+    const early = this.#early.get(completion.requestId)
+    this.#early.delete(completion.requestId)
+    const fits = early?.evidence.receiptHash === completion.receiptHash
+    if (early) sealed.then(early.resolve, early.resolve)
+    const entry: Entry = { completion, addedAtMs: this.options.now(), evidence: fits ? early.evidence : undefined, credited: undefined, readyAtMs: undefined, sealed, resolve }
+    this.#entries.set(completion.requestId, entry)
+    return entry
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#turning) return
+    this.#turning = true
+    try {
+      await this.#askVault()
+      this.#markReady()
+      await this.#sealDue()
+    } catch (err) {
+      this.options.logger.warn({ err }, 'receipts wait; trying again')
+    } finally {
+      this.#turning = false
+    }
+  }
+
+  /** Learns from the vault, behind the safe tag, what was collected for receipts not decided yet. */
+  async #askVault(): Promise<void> {
+    const open = [...this.#entries.values()].filter((entry) => entry.credited === undefined).slice(0, consultMax)
+    if (open.length === 0) return
+    const payments = open.map((entry) => entry.completion.payment)
+    const [facts, safeTime] = await Promise.all([this.options.vault.facts(payments, 'safe'), this.options.vault.safeTime()])
+    for (const [i, entry] of open.entries()) {
+      const { credited, refunded } = facts[i] as (typeof facts)[number]
+      if (credited > 0n) entry.credited = refunded ? 0n : credited
+      else if (cannotBeCollected(entry.completion.payment, safeTime)) entry.credited = 0n
+      else {
+        // Asked again later; moved to the end, so that a long queue of open ones is asked in turn.
+        this.#entries.delete(entry.completion.requestId)
+        this.#entries.set(entry.completion.requestId, entry)
+      }
+    }
+  }
+
+  #markReady(): void {
+    const now = this.options.now()
+    for (const entry of this.#entries.values()) {
+      if (entry.readyAtMs !== undefined || entry.credited === undefined) continue
+      const tooLate = now / 1000 > entry.completion.signed.receipt.issuedAt + this.options.evidenceWithinSeconds
+      if (entry.evidence || tooLate) entry.readyAtMs = now
+    }
+  }
+
+  /** A receipt does not carry its payment's nonce, and a refund needs it. */
+  async #keepNonces(batch: readonly Entry[]): Promise<void> {
+    const held = batch.filter((entry) => (entry.credited ?? 0n) > 0n && rowOf(entry).collected === 0n)
+    await Promise.all(held.map(({ completion: { payment } }) => this.options.ledger.blobs.put(nonceKey(payment.paymentId), Hex.toBytes(payment.nonce))))
+  }
+
+  async #sealDue(): Promise<void> {
+    const ready = [...this.#entries.values()].filter((entry) => entry.readyAtMs !== undefined)
+    const oldest = ready.reduce((least, entry) => Math.min(least, entry.readyAtMs as number), Infinity)
+    if (ready.length === 0 || (ready.length < this.options.batchMax && this.options.now() - oldest < this.options.batchAgeMs)) return
+    const batch = ready.slice(0, this.options.batchMax)
+    await this.#keepNonces(batch)
+    await this.options.committer.commit(batch.map(rowOf), evidenceFile(batch), this.options.token)
+    for (const entry of batch) {
+      this.#entries.delete(entry.completion.requestId)
+      entry.resolve()
+    }
+  }
+}
+
+/** A payment that was never credited cannot be any more once it has expired behind the safe tag. */
+const cannotBeCollected = (payment: Payment.Payment, safeTime: number): boolean => safeTime >= payment.validBefore + 5
+
+function rowOf({ completion, evidence, credited }: Entry): Row {
+  const { receipt, signature } = completion.signed
+  const collected = evidence?.affirming ? least(credited ?? 0n, receipt.price) : 0n
+  return { receipt, signature, receiptHash: completion.receiptHash, collected, evidenceDigest: evidence ? Digest.content(evidence.bytes) : Hex.zero32 }
+}
+
+/** Evidence messages one after another, each behind its length in four bytes; a row without evidence has length 0. */
+function evidenceFile(entries: readonly Entry[]): Uint8Array {
+  const parts = entries.map((entry) => entry.evidence?.bytes ?? new Uint8Array(0))
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.length, 0))
+  const view = new DataView(out.buffer)
+  let at = 0
+  for (const part of parts) {
+    view.setUint32(at, part.length)
+    out.set(part, at + 4)
+    at += 4 + part.length
+  }
+  return out
+}
+
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
+
+const equivocation = (requestId: Hex.Hex): AppError => new AppError('receipt.equivocation', { detail: `request ${requestId} has two receipts` })

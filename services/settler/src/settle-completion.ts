@@ -1,0 +1,40 @@
+import { create } from '@bufbuild/protobuf'
+import { Hex } from '@haca/core'
+import { PaymentFailedSchema, type InferenceCompleted } from '@haca/proto'
+import type { Bus } from '@haca/platform/bus'
+import type { Logger } from '@haca/platform/log'
+import { paymentFailed } from './events.js'
+import type { PaymentLane } from './payments/lane.js'
+import type { ReceiptLane } from './receipts/lane.js'
+import { verifyCompletion, type Completion, type Trust } from './verify-completion.js'
+
+export interface Settlement {
+  trust: Trust
+  payments: PaymentLane
+  receipts: ReceiptLane
+  bus: Bus
+  logger: Logger
+}
+
+/** Settles one completed request: proves it, collects its payment, seals its receipt. Done when the receipt is in a sealed batch. */
+export async function settleCompletion(message: InferenceCompleted, settlement: Settlement): Promise<void> {
+  const completion = await verifyCompletion(message, settlement.trust)
+  await Promise.all([collect(completion, settlement), settlement.receipts.add(completion)])
+}
+
+async function collect({ payment, requestId }: Completion, { payments, bus, logger }: Settlement): Promise<void> {
+  const end = await payments.submit(payment)
+  if (end.outcome === 'collected') return
+  paymentFailed(logger, { paymentId: payment.paymentId, requestId, reason: end.reason })
+  await bus.publish(
+    PaymentFailedSchema,
+    create(PaymentFailedSchema, {
+      paymentId: Hex.toBytes(payment.paymentId),
+      requestId: Hex.toBytes(requestId),
+      payer: Hex.toBytes(payment.payer),
+      amount: payment.amount.toString(),
+      reason: end.reason,
+      delivered: true,
+    }),
+  )
+}

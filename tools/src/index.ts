@@ -1,0 +1,3 @@
+export * from './parts/index.js'
+export { root } from './root.js'
+export * from './stack/index.js'

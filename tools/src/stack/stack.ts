@@ -1,0 +1,195 @@
+import type { AddressBook } from '@haca/contracts'
+import { Hex, Secp256k1 } from '@haca/core'
+import {
+  BatchSettledSchema,
+  EvidenceProducedSchema,
+  InferenceCompletedSchema,
+  InferenceRequestedSchema,
+  InferenceVoidedSchema,
+  KeyAnnouncedSchema,
+  NodeHeartbeatSchema,
+  PaymentFailedSchema,
+  PaymentRequestedSchema,
+  PaymentSettledSchema,
+} from '@haca/proto'
+import { DirectoryBlobs } from '@haca/platform/blobs'
+import { KafkaBus } from '@haca/platform/bus'
+import { createLogger } from '@haca/platform/log'
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { freePort, hasKafka, launch, startAnvil, startKafka, startRedis, type AnvilOptions, type Part } from '../parts/index.js'
+import { root } from '../root.js'
+import { payers, roles } from './accounts.js'
+import { deployLocally } from './chain.js'
+import { publishModels } from './models.js'
+import { silent, type Progress } from './progress.js'
+import { serviceNames, servicePart, type ServiceName, type World } from './services.js'
+
+export interface StackOptions {
+  /** Where data and logs go. */
+  folder: string
+  progress?: Progress
+  chain?: AnvilOptions
+  logLevel?: string
+  /** More or other variables, per service. */
+  env?: World['env']
+  /** Accounts that shall hold USDC, besides the standard payers. */
+  fund?: readonly Hex.Hex[]
+  /** Ports of the gateway, when they must be known beforehand. */
+  gatewayPort?: number
+  gatewayGrpcPort?: number
+}
+
+/** What outside scripts find in `stack.json`. */
+export interface StackFile {
+  gateway: { http: string; grpc: string }
+  rpc: string
+  kafka: string
+  redis: string
+  contracts: AddressBook
+  token: { address: Hex.Hex; name: string; version: string }
+  models: Record<string, Hex.Hex>
+  /** Keys of the local chain's public test accounts. */
+  payers: { address: Hex.Hex; privateKey: Hex.Hex }[]
+  roles: Record<string, Hex.Hex>
+  simulated: true
+  logs: string
+}
+
+export interface Stack extends StackFile {
+  world: World
+  /** What we started: chain, kafka, redis, the simulator and the services. Something that was there already is not in it. */
+  parts: Map<string, Part>
+  /** Starts a service that is not running. */
+  startService(name: ServiceName): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Kafka can be had in no way. */
+export class NoKafka extends Error {
+  override readonly name = 'NoKafka'
+}
+
+/** Starts the whole stack on loopback: what `KAFKA_BROKERS`, `REDIS_URL` and `RPC_URL` name is used, the rest is started. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { folder, progress = silent } = options
+  const parts = new Map<string, Part>()
+  const stop = async (): Promise<void> => {
+    await Promise.all(serviceNames.map((name) => parts.get(name)?.stop()))
+    await Promise.all(['simulator', 'redis', 'kafka', 'anvil'].map((name) => parts.get(name)?.stop()))
+  }
+  try {
+    await mkdir(folder, { recursive: true })
+    const [rpcUrl, brokers, redisUrl] = await progress.step('starting chain, Kafka and Redis', () =>
+      Promise.all([
+        given('RPC_URL', async () => part(parts, await startAnvil(folder, options.chain)).url),
+        given('KAFKA_BROKERS', async () => {
+          if (!hasKafka()) throw new NoKafka('no Kafka: KAFKA_BROKERS is not set and the jars are not there')
+          return part(parts, await startKafka(folder)).brokers
+        }),
+        given('REDIS_URL', async () => part(parts, await startRedis(folder)).url),
+      ]),
+    )
+    const [{ book, token }] = await progress.step('deploying contracts and making topics', () => Promise.all([deployLocally(rpcUrl, options.fund), makeTopics(brokers)]))
+    const models = await progress.step('publishing models', () => publishModels(rpcUrl, book, new DirectoryBlobs(join(folder, 'blobs'))))
+    const simulator = await startTeeSimulator(folder, parts)
+    const world: World = {
+      ...{ folder, brokers, redisUrl, rpcUrl, book, token, simulator },
+      ports: {
+        router: await freePort(),
+        prover: await freePort(),
+        settler: await freePort(),
+        inference: await freePort(),
+        gateway: options.gatewayPort ?? (await freePort()),
+        gatewayGrpc: options.gatewayGrpcPort ?? (await freePort()),
+        routerGrpc: await freePort(),
+      },
+      redisPrefix: `haca-${randomBytes(3).toString('hex')}`,
+      logLevel: options.logLevel ?? 'info',
+      env: options.env ?? {},
+    }
+    const start = async (name: ServiceName): Promise<void> => {
+      const service = parts.get(name) ?? servicePart(name, world)
+      parts.set(name, service)
+      await service.start()
+    }
+    await progress.step('starting the five services', () => Promise.all(serviceNames.map(start)))
+    await progress.step('waiting for a live pool', () => untilServed(world, Object.keys(models).length))
+    const file: StackFile = {
+      gateway: { http: `http://127.0.0.1:${world.ports.gateway}`, grpc: `127.0.0.1:${world.ports.gatewayGrpc}` },
+      rpc: rpcUrl,
+      kafka: brokers,
+      redis: redisUrl,
+      contracts: book,
+      token: { address: token.token, ...token.domain },
+      models,
+      payers: payers.map(({ address, privateKey }) => ({ address, privateKey })),
+      roles: Object.fromEntries(Object.entries(roles).map(([name, account]) => [name, account.address])),
+      simulated: true,
+      logs: join(folder, 'logs'),
+    }
+    await writeFile(join(folder, 'stack.json'), JSON.stringify(file, null, 2))
+    return { ...file, world, parts, startService: start, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** An address from the environment, or of what is started for it. */
+const given = (name: string, start: () => Promise<string>): Promise<string> => (process.env[name] ? Promise.resolve(process.env[name]) : start())
+
+function part<T extends { part: Part }>(parts: Map<string, Part>, started: T): T {
+  parts.set(started.part.name, started.part)
+  return started
+}
+
+/** All topics at once: each service makes its own when it must, but five of them asking at the same time is slow. */
+async function makeTopics(brokers: string): Promise<void> {
+  const bus = new KafkaBus({ brokers: brokers.split(','), clientId: 'setup', logger: createLogger('setup', 'silent'), partitions: 4, replicationFactor: 1, sessionTimeoutMs: 10_000 })
+  await bus.ensure([{ schema: InferenceRequestedSchema, pool: 'cpu-a' }, ...topics.map((schema) => ({ schema }))])
+  await bus.close()
+}
+
+const topics = [
+  BatchSettledSchema,
+  EvidenceProducedSchema,
+  InferenceCompletedSchema,
+  InferenceVoidedSchema,
+  KeyAnnouncedSchema,
+  NodeHeartbeatSchema,
+  PaymentFailedSchema,
+  PaymentRequestedSchema,
+  PaymentSettledSchema,
+]
+
+async function startTeeSimulator(folder: string, parts: Map<string, Part>): Promise<World['simulator']> {
+  const socket = join(folder, 'tee.sock')
+  const rootKey = Hex.fromBytes(randomBytes(32))
+  parts.set(
+    'simulator',
+    await launch({
+      name: 'simulator',
+      command: process.execPath,
+      args: [join(root, 'tools/tee-simulator/dist/main.js')],
+      env: { SIMULATOR_SOCKET: socket, SIMULATOR_ROOT_KEY: rootKey },
+      logFile: join(folder, 'logs/simulator.log'),
+      ready: async () => existsSync(socket),
+      readyWithinMs: 15_000,
+    }),
+  )
+  return { socket, root: Secp256k1.addressOfKey(Hex.toBytes(rootKey)) }
+}
+
+/** Waits until the gateway can sell every model. */
+async function untilServed(world: World, count: number): Promise<void> {
+  for (const until = Date.now() + 60_000; Date.now() < until; await new Promise((next) => setTimeout(next, 100))) {
+    const response = await fetch(`http://127.0.0.1:${world.ports.gateway}/v1/models`).catch(() => undefined)
+    const body = response?.ok ? ((await response.json()) as { models: { pools: string[] }[] }) : undefined
+    if (body && body.models.filter((m) => m.pools.length > 0).length >= count) return
+  }
+  throw new Error(`no live pool serves all ${count} models; logs are in ${join(world.folder, 'logs')}`)
+}
+

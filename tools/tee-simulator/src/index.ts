@@ -1,0 +1,1 @@
+export { startSimulator, type Simulator } from './server.js'
