@@ -112,6 +112,50 @@ export interface EvidenceClaims {
   readonly provenance: Provenance
 }
 
+/**
+ * The flags each kind can state. A policy that names any other refuses to decode, because a misspelt flag under `forbid`
+ * would forbid nothing.
+ */
+export const FLAGS = {
+  nitro: [],
+  tdx: [
+    'septVeDisable',
+    'migratable',
+    'pks',
+    'keyLocker',
+    'perfmon',
+    'lass',
+    'icssd',
+    'tpa',
+    'serviceTd',
+    'eventLog',
+    'dynamicPlatform',
+    'cachedKeys',
+    'smtEnabled',
+  ],
+  sgx: ['dynamicPlatform', 'cachedKeys', 'smtEnabled'],
+  'sev-snp': [
+    'smtAllowed',
+    'migrateMa',
+    'singleSocket',
+    'cxlAllowed',
+    'memAes256Xts',
+    'raplDisabledRequired',
+    'ciphertextHidingRequired',
+    'pageSwapDisabled',
+    'smt',
+    'tsme',
+    'ecc',
+    'raplDisabled',
+    'ciphertextHiding',
+    'aliasCheck',
+    'tio',
+    'vlek',
+  ],
+  'nvidia-gpu': ['multiGpu', 'ppcie', 'nvdec0Disabled', 'goldenDriver', 'goldenVbios', 'fwid', 'ocspGood'],
+  'nvidia-switch': ['multiGpu', 'ppcie', 'nvdec0Disabled', 'goldenDriver', 'goldenVbios', 'fwid', 'ocspGood'],
+} as const satisfies Record<Exclude<TeeKind, 'simulated'>, readonly string[]>
+
 export interface TcbFacts {
   /** Intel's converged status; absent for vendors without one. */
   readonly status?: TcbStatus
