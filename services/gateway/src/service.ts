@@ -3,7 +3,7 @@ import type { ServiceOptions } from '@haca/platform/nest'
 import { readConfig, type GatewayConfig } from './config.js'
 import { compose, tlsFiles, type Seams } from './gateway.module.js'
 
-/** How the gateway is run: TLS where configured, bodies as the bytes they came as. */
+/** How the gateway is run: TLS where configured, bodies as the bytes they came as; with `seams` it stands on what it is given instead of opening its own. */
 export const gatewayService = (env: NodeJS.ProcessEnv, seams?: Seams): ServiceOptions<GatewayConfig> => ({
   name: 'gateway',
   config: () => readConfig(env),

@@ -1,2 +1,3 @@
 export { readConfig, shape, type InferenceConfig } from './config.js'
-export { compose, type Seams } from './inference.module.js'
+export { type Seams } from './inference.module.js'
+export { inferenceService } from './service.js'

@@ -1,5 +1,4 @@
 import { runService } from '@haca/platform/nest'
-import { readConfig } from './config.js'
-import { compose } from './inference.module.js'
+import { inferenceService } from './service.js'
 
-await runService({ name: 'inference', config: () => readConfig(process.env), module: compose })
+await runService(inferenceService(process.env))

@@ -1,2 +1,3 @@
 export { readConfig, shape, type ProverConfig } from './config.js'
-export { compose, type Seams } from './prover.module.js'
+export { type Seams } from './prover.module.js'
+export { proverService } from './service.js'

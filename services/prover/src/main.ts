@@ -1,5 +1,4 @@
 import { runService } from '@haca/platform/nest'
-import { readConfig } from './config.js'
-import { compose } from './prover.module.js'
+import { proverService } from './service.js'
 
-await runService({ name: 'prover', config: () => readConfig(process.env), module: compose })
+await runService(proverService(process.env))

@@ -1,2 +1,3 @@
 export { readConfig, shape, type RouterConfig } from './config.js'
-export { compose, type Seams } from './router.module.js'
+export { type Seams } from './router.module.js'
+export { routerService } from './service.js'

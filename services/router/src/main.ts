@@ -1,5 +1,4 @@
 import { runService } from '@haca/platform/nest'
-import { readConfig } from './config.js'
-import { compose } from './router.module.js'
+import { routerService } from './service.js'
 
-await runService({ name: 'router', config: () => readConfig(process.env), module: compose })
+await runService(routerService(process.env))

@@ -1,2 +1,3 @@
 export { readConfig, shape, type SettlerConfig } from './config.js'
-export { compose, type Seams } from './settler.module.js'
+export { type Seams } from './settler.module.js'
+export { settlerService } from './service.js'

@@ -1,5 +1,4 @@
 import { runService } from '@haca/platform/nest'
-import { readConfig } from './config.js'
-import { compose } from './settler.module.js'
+import { settlerService } from './service.js'
 
-await runService({ name: 'settler', config: () => readConfig(process.env), module: compose })
+await runService(settlerService(process.env))

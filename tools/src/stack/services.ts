@@ -18,6 +18,8 @@ export interface World {
   rpcUrl: string
   book: AddressBook
   token: LocalChain
+  /** Digest of each published model's manifest. */
+  models: Record<string, Hex.Hex>
   simulator: { socket: string; root: Hex.Hex }
   ports: Record<ServiceName, number> & { gatewayGrpc: number; routerGrpc: number }
   /** Keeps the keys of several stacks on one Redis apart. */
@@ -89,7 +91,7 @@ export function servicePart(name: ServiceName, world: World, readyWithinMs = 60_
   return define({
     name,
     command: process.execPath,
-    args: ['--enable-source-maps', join(root, 'services', name, 'dist/main.js')],
+    args: ['--enable-source-maps', '--disable-warning=TimeoutNegativeWarning', join(root, 'services', name, 'dist/main.js')],
     env: environment(name, world),
     logFile: join(world.folder, `logs/${name}.log`),
     ready: () => probe(`http://127.0.0.1:${world.ports[name]}/readyz`),

@@ -74,68 +74,81 @@ export class NoKafka extends Error {
 
 /** Starts the whole stack on loopback: what `KAFKA_BROKERS`, `REDIS_URL` and `RPC_URL` name is used, the rest is started. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { folder, progress = silent } = options
+  const { progress = silent } = options
   const parts = new Map<string, Part>()
   const stop = async (): Promise<void> => {
     await Promise.all(serviceNames.map((name) => parts.get(name)?.stop()))
     await Promise.all(['simulator', 'redis', 'kafka', 'anvil'].map((name) => parts.get(name)?.stop()))
   }
   try {
-    await mkdir(folder, { recursive: true })
-    const [rpcUrl, brokers, redisUrl] = await progress.step('starting chain, Kafka and Redis', () =>
-      Promise.all([
-        given('RPC_URL', async () => part(parts, await startAnvil(folder, options.chain)).url),
-        given('KAFKA_BROKERS', async () => {
-          if (!hasKafka()) throw new NoKafka('no Kafka: KAFKA_BROKERS is not set and the jars are not there')
-          return part(parts, await startKafka(folder)).brokers
-        }),
-        given('REDIS_URL', async () => part(parts, await startRedis(folder)).url),
-      ]),
-    )
-    const [{ book, token }] = await progress.step('deploying contracts and making topics', () => Promise.all([deployLocally(rpcUrl, options.fund), makeTopics(brokers)]))
-    const models = await progress.step('publishing models', () => publishModels(rpcUrl, book, new DirectoryBlobs(join(folder, 'blobs'))))
-    const simulator = await startTeeSimulator(folder, parts)
-    const world: World = {
-      ...{ folder, brokers, redisUrl, rpcUrl, book, token, simulator },
-      ports: {
-        router: await freePort(),
-        prover: await freePort(),
-        settler: await freePort(),
-        inference: await freePort(),
-        gateway: options.gatewayPort ?? (await freePort()),
-        gatewayGrpc: options.gatewayGrpcPort ?? (await freePort()),
-        routerGrpc: await freePort(),
-      },
-      redisPrefix: `haca-${randomBytes(3).toString('hex')}`,
-      logLevel: options.logLevel ?? 'info',
-      env: options.env ?? {},
-    }
+    const world = await prepareWorld(options, parts)
     const start = async (name: ServiceName): Promise<void> => {
       const service = parts.get(name) ?? servicePart(name, world)
       parts.set(name, service)
       await service.start()
     }
     await progress.step('starting the five services', () => Promise.all(serviceNames.map(start)))
-    await progress.step('waiting for a live pool', () => untilServed(world, Object.keys(models).length))
-    const file: StackFile = {
-      gateway: { http: `http://127.0.0.1:${world.ports.gateway}`, grpc: `127.0.0.1:${world.ports.gatewayGrpc}` },
-      rpc: rpcUrl,
-      kafka: brokers,
-      redis: redisUrl,
-      contracts: book,
-      token: { address: token.token, ...token.domain },
-      models,
-      payers: payers.map(({ address, privateKey }) => ({ address, privateKey })),
-      roles: Object.fromEntries(Object.entries(roles).map(([name, account]) => [name, account.address])),
-      simulated: true,
-      logs: join(folder, 'logs'),
-    }
-    await writeFile(join(folder, 'stack.json'), JSON.stringify(file, null, 2))
+    await progress.step('waiting for a live pool', () => untilServed(world))
+    const file = stackFile(world)
+    await writeFile(join(world.folder, 'stack.json'), JSON.stringify(file, null, 2))
     return { ...file, world, parts, startService: start, stop }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+/** Everything around the services: chain with contracts and models, Kafka with topics, Redis, the simulator. */
+export async function prepareWorld(options: StackOptions, parts: Map<string, Part>, inMemory?: { brokers: string; redisUrl: string }): Promise<World> {
+  const { folder, progress = silent } = options
+  await mkdir(folder, { recursive: true })
+  const [rpcUrl, brokers, redisUrl] = await progress.step('starting chain, Kafka and Redis', () =>
+    Promise.all([
+      given('RPC_URL', async () => part(parts, await startAnvil(folder, options.chain)).url),
+      inMemory?.brokers ?? given('KAFKA_BROKERS', () => ourKafka(folder, parts)),
+      inMemory?.redisUrl ?? given('REDIS_URL', async () => part(parts, await startRedis(folder)).url),
+    ]),
+  )
+  const [{ book, token }] = await progress.step('deploying contracts and making topics', () =>
+    Promise.all([deployLocally(rpcUrl, options.fund), inMemory ? undefined : makeTopics(brokers)]),
+  )
+  const models = await progress.step('publishing models', () => publishModels(rpcUrl, book, new DirectoryBlobs(join(folder, 'blobs'))))
+  return {
+    ...{ folder, brokers, redisUrl, rpcUrl, book, token, models },
+    simulator: await startTeeSimulator(folder, parts),
+    ports: {
+      router: await freePort(),
+      prover: await freePort(),
+      settler: await freePort(),
+      inference: await freePort(),
+      gateway: options.gatewayPort ?? (await freePort()),
+      gatewayGrpc: options.gatewayGrpcPort ?? (await freePort()),
+      routerGrpc: await freePort(),
+    },
+    redisPrefix: `haca-${randomBytes(3).toString('hex')}`,
+    logLevel: options.logLevel ?? 'info',
+    env: options.env ?? {},
+  }
+}
+
+/** What outside scripts may know of a stack. */
+export const stackFile = ({ ports, rpcUrl, brokers, redisUrl, book, token, models, folder }: World): StackFile => ({
+  gateway: { http: `http://127.0.0.1:${ports.gateway}`, grpc: `127.0.0.1:${ports.gatewayGrpc}` },
+  rpc: rpcUrl,
+  kafka: brokers,
+  redis: redisUrl,
+  contracts: book,
+  token: { address: token.token, ...token.domain },
+  models,
+  payers: payers.map(({ address, privateKey }) => ({ address, privateKey })),
+  roles: Object.fromEntries(Object.entries(roles).map(([name, account]) => [name, account.address])),
+  simulated: true,
+  logs: join(folder, 'logs'),
+})
+
+async function ourKafka(folder: string, parts: Map<string, Part>): Promise<string> {
+  if (!hasKafka()) throw new NoKafka('no Kafka: KAFKA_BROKERS is not set and the jars are not there')
+  return part(parts, await startKafka(folder)).brokers
 }
 
 /** An address from the environment, or of what is started for it. */
@@ -184,7 +197,8 @@ async function startTeeSimulator(folder: string, parts: Map<string, Part>): Prom
 }
 
 /** Waits until the gateway can sell every model. */
-async function untilServed(world: World, count: number): Promise<void> {
+export async function untilServed(world: World): Promise<void> {
+  const count = Object.keys(world.models).length
   for (const until = Date.now() + 60_000; Date.now() < until; await new Promise((next) => setTimeout(next, 100))) {
     const response = await fetch(`http://127.0.0.1:${world.ports.gateway}/v1/models`).catch(() => undefined)
     const body = response?.ok ? ((await response.json()) as { models: { pools: string[] }[] }) : undefined
@@ -192,4 +206,3 @@ async function untilServed(world: World, count: number): Promise<void> {
   }
   throw new Error(`no live pool serves all ${count} models; logs are in ${join(world.folder, 'logs')}`)
 }
-

@@ -1,4 +1,5 @@
 import { Hex, PaymentHeader, Receipt } from '@haca/core'
+import type { InferenceCompleted } from '@haca/proto'
 import type { FastifyReply } from 'fastify'
 import { modeName } from '../ask.js'
 import { receiptOf, type Answer } from '../infer.js'
@@ -50,10 +51,17 @@ function deliver(reply: FastifyReply, { completed, settlement, preferenceApplied
       'haca-request-id': requestId,
       'haca-receipt': Buffer.from(JSON.stringify(receipt)).toString('base64url'),
       'haca-salt': Hex.fromBytes(completed.salt),
+      'server-timing': hops(completed),
       link: `</v1/requests/${requestId}>; rel="status", </v1/receipts/${requestId}>; rel="receipt"`,
       ...(simulated ? { 'x-tee': 'SIMULATED' } : {}),
       ...(settlement ? { [PaymentHeader.names.response]: PaymentHeader.encode(settlement) } : {}),
       ...(preferenceApplied ? { 'preference-applied': 'wait' } : {}),
     })
     .send(Buffer.from(completed.answer))
+}
+
+/** Milliseconds of each hop: in Kafka before a node took it, at the node until durable. */
+function hops({ acceptedAtMs, startedAtMs, completedAtMs }: InferenceCompleted): string {
+  const between = (from: bigint, to: bigint): string => Math.max(0, Number(to - from)).toString()
+  return `queue;dur=${between(acceptedAtMs, startedAtMs)}, node;dur=${between(startedAtMs, completedAtMs)}`
 }

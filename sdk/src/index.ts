@@ -1,0 +1,7 @@
+export { memoryCalls, type Call, type CallStore } from './calls.js'
+export { chainReader } from './chain-reader.js'
+export { HacaClient, type ClientOptions, type Inference, type InferenceRequest, type InferOptions, type Output, type Quote, type TensorInput } from './client.js'
+export { HacaError, type Code } from './errors.js'
+export { networkFrom, type Network } from './network.js'
+export { accountSigner, privateKeySigner, type PaymentSigner } from './signer.js'
+export * from './verify/index.js'

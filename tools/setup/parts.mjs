@@ -1,0 +1,47 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fail, has, must, root, say, step } from './shell.mjs'
+
+/** Installs Debian packages when their program is not there. */
+export async function requireSystem(program, packages, quiet) {
+  if (has(program)) return
+  if (!has('apt-get')) fail(`${program} is not installed and this is no Debian; install it, or name a running one (REDIS_URL, KAFKA_BROKERS)`)
+  const sudo = process.getuid() === 0 ? [] : ['sudo']
+  const run = (args) => [sudo[0] ?? 'apt-get', [...(sudo.length > 0 ? ['apt-get'] : []), ...args]]
+  const quietly = { quiet, env: { DEBIAN_FRONTEND: 'noninteractive' } }
+  await must('reading package lists', ...run(['update', '-q']), quietly)
+  await must(`installing ${packages.join(', ')}`, ...run(['install', '-q', '-y', '--no-install-recommends', ...packages]), quietly)
+}
+
+const libs = join(root, '.cache/kafka/libs')
+
+/** Fetches the jars of Apache Kafka through Maven, with a Java 17 runtime and Maven from Debian where they are absent. */
+export async function fetchKafka({ required, quiet }) {
+  const ready = existsSync(libs) && readdirSync(libs).some((name) => name.startsWith('kafka_'))
+  try {
+    await requireJava(quiet)
+    if (ready) return
+    await requireSystem('mvn', ['maven'], quiet)
+    // Into a folder of its own first: a download that was cut short must not look like a whole one.
+    const partial = `${libs}.partial`
+    await rm(partial, { recursive: true, force: true })
+    await step('fetching Apache Kafka', 'mvn', ['-q', '-B', '-f', 'tools/kafka/pom.xml', 'dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${partial}`], { quiet })
+    await rename(partial, libs)
+  } catch (error) {
+    if (required) {
+      process.stderr.write(`${error.output ?? ''}\n`)
+      fail(`${error.message}\nKafka can be provided by KAFKA_BROKERS=host:port, by Docker (docker compose up), or by a route to Maven Central.`)
+    }
+    say(`   ! Kafka could not be fetched: ${error.message}`, quiet)
+  }
+}
+
+async function requireJava(quiet) {
+  const version = spawnSync('java', ['-version'], { encoding: 'utf8' })
+  const major = Number(/version "(\d+)/.exec(version.stderr ?? '')?.[1] ?? 0)
+  if (major >= 17) return
+  if (major > 0) fail(`Java ${major} is too old for Kafka 4; install openjdk-17-jre-headless`)
+  await requireSystem('java', ['openjdk-17-jre-headless'], quiet)
+}
