@@ -95,7 +95,10 @@ export class Cursor {
 
   take(length: number): Uint8Array {
     if (length > this.remaining) {
-      throw new AttestationError(this.#code, `${this.#what} ends at byte ${this.#bytes.length}, ${length} more expected`)
+      throw new AttestationError(
+        this.#code,
+        `${this.#what} ends at byte ${this.#bytes.length}, ${length} more expected`,
+      )
     }
     this.#at += length
     return this.#bytes.subarray(this.#at - length, this.#at)

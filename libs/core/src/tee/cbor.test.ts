@@ -38,8 +38,20 @@ const APPENDIX_A: readonly [string, Cbor.CborInput][] = [
   ['83010203', [1, 2, 3]],
   ['8301820203820405', [1, [2, 3], [4, 5]]],
   ['a0', new Map()],
-  ['a201020304', new Map([[1, 2], [3, 4]])],
-  ['a26161016162820203', new Map<string, Cbor.CborInput>([['a', 1], ['b', [2, 3]]])],
+  [
+    'a201020304',
+    new Map([
+      [1, 2],
+      [3, 4],
+    ]),
+  ],
+  [
+    'a26161016162820203',
+    new Map<string, Cbor.CborInput>([
+      ['a', 1],
+      ['b', [2, 3]],
+    ]),
+  ],
   ['826161a161626163', ['a', new Map([['b', 'c']])]],
 ]
 
@@ -50,7 +62,12 @@ describe('decode', () => {
 
   it('reads an indefinite-length map, as newer Nitro payloads are', () => {
     // RFC 8949 appendix A: {_ "a": 1, "b": [2, 3]} with the inner array definite.
-    expect(decodeHex('bf61610161628202 03ff'.replace(' ', ''))).toEqual(new Map<string, unknown>([['a', 1], ['b', [2, 3]]]))
+    expect(decodeHex('bf61610161628202 03ff'.replace(' ', ''))).toEqual(
+      new Map<string, unknown>([
+        ['a', 1],
+        ['b', [2, 3]],
+      ]),
+    )
   })
 
   it.each([
@@ -114,7 +131,13 @@ describe('encode', () => {
 
   it('orders keys bytewise, so shorter text comes first (RFC 8949 §4.2.1)', () => {
     // The example of §4.2.1: 10, 100, -1, "z", "aa", false and arrays aside.
-    const map = new Map<Cbor.CborKey, number>([['aa', 5], ['z', 4], [-1, 3], [100, 2], [10, 1]])
+    const map = new Map<Cbor.CborKey, number>([
+      ['aa', 5],
+      ['z', 4],
+      [-1, 3],
+      [100, 2],
+      [10, 1],
+    ])
     expect(toHex(Cbor.encode(map))).toBe('a50a011864022003617a046261 6105'.replace(' ', ''))
   })
 

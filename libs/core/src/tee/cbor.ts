@@ -3,8 +3,8 @@ import { AttestationError } from './error.js'
 
 /**
  * The part of CBOR (RFC 8949) that attestation documents use, decoded strictly: shortest-form heads, text keys or
- * integer keys, no duplicate keys, no tags, no floats, no `undefined`, no trailing bytes. Of the indefinite-length items
- * only maps are taken, because AWS Nitro has written its payload as one since 2025.
+ * integer keys, no duplicate keys, no tags, no floats, no `undefined`, no trailing bytes. Of the indefinite-length
+ * items only maps are taken, because AWS Nitro has written its payload as one since 2025.
  */
 export type CborValue = number | string | boolean | null | Uint8Array | readonly CborValue[] | CborMap
 export type CborKey = number | string

@@ -35,11 +35,7 @@ export function coseSignedBytes({ protectedHeader, payload }: Omit<CoseSign1, 's
 }
 
 /** Refuses unless the signature is the certificate's P-384 key's. */
-export async function checkCoseSignature(
-  cose: CoseSign1,
-  signer: Certificate,
-  crypto: CryptoProvider,
-): Promise<void> {
+export async function checkCoseSignature(cose: CoseSign1, signer: Certificate, crypto: CryptoProvider): Promise<void> {
   const { publicKey } = signer
   const p384 = publicKey.type === 'ec' && publicKey.curve === 'P-384'
   ensure(p384, 'certificate-algorithm-unsupported', 'the signing key is not P-384')

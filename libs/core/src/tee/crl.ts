@@ -10,9 +10,9 @@ import {
 } from './certificate.js'
 import type { CryptoProvider } from './crypto.js'
 import { contextTag, Der, TAG } from './der.js'
-import { AttestationError, ensure } from './error.js'
+import { ensure } from './error.js'
 import { OID } from './oid.js'
-import { iso, type Validity } from './path.js'
+import { checkWindow, type Validity } from './path.js'
 import { verifySignature } from './signature.js'
 
 export const CRL_BYTES_MAX = 1024 * 1024
@@ -87,8 +87,8 @@ async function authenticate(crl: Parsed, issuer: Certificate, at: number, crypto
   ensure(issuer.keyUsage?.has(KEY_USAGE.cRLSign) ?? false, 'crl-issuer-key-usage', 'the issuer may not sign lists')
   const genuine = await verifySignature(crypto, issuer.publicKey, crl.signature, crl.signed)
   ensure(genuine, 'crl-signature-invalid', 'signature is not the issuer’s')
-  if (at < crl.thisUpdate) throw new AttestationError('crl-not-yet-valid', `issued ${iso(crl.thisUpdate)}`)
-  if (at > crl.nextUpdate) throw new AttestationError('crl-stale', `superseded ${iso(crl.nextUpdate)}`)
+  const window = { notBefore: crl.thisUpdate, notAfter: crl.nextUpdate }
+  checkWindow(window, at, 'list', { early: 'crl-not-yet-valid', late: 'crl-stale' })
 }
 
 function parse(raw: Uint8Array): Parsed {

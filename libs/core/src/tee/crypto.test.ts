@@ -38,7 +38,9 @@ const changed = (bytes: Uint8Array, index: number) => bytes.with(index, bytes[in
 
 describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('%s', (_, crypto) => {
   it('digests (FIPS 180-4, message "abc")', async () => {
-    expect(toHex(await crypto.digest('SHA-256', utf8('abc')))).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
+    expect(toHex(await crypto.digest('SHA-256', utf8('abc')))).toBe(
+      'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+    )
     expect(toHex(await crypto.digest('SHA-384', utf8('abc')))).toBe(
       'cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7',
     )
@@ -74,7 +76,12 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('%s', (
     const ask = parseCertificate(derOf('roots/amd-ask-genoa.pem'))
     const ark = parseCertificate(derOf('roots/amd-ark-genoa.pem'))
     if (ark.publicKey.type !== 'rsa') throw new Error('not RSA')
-    const check = { hash: 'SHA-384', publicKey: ark.publicKey.spki, signature: ask.signature.value, message: ask.tbs } as const
+    const check = {
+      hash: 'SHA-384',
+      publicKey: ark.publicKey.spki,
+      signature: ask.signature.value,
+      message: ask.tbs,
+    } as const
     expect(await crypto.verifyRsaPss(check)).toBe(true)
     expect(await crypto.verifyRsaPss({ ...check, message: changed(ask.tbs, 9) })).toBe(false)
     expect(await crypto.verifyRsaPss({ ...check, signature: changed(check.signature, 9) })).toBe(false)

@@ -39,7 +39,13 @@ describe('bytes', () => {
   it('reads little-endian and refuses to run off the end', async () => {
     const cursor = () => new Cursor(fromHex('0102030405060708090a0b0c0d0e0f101112')!, 'evidence-malformed', 'sample')
     const c = cursor()
-    expect([c.u8(), c.u16(), c.u24(), c.u32(), c.u64()]).toEqual([0x01, 0x0302, 0x060504, 0x0a090807, 0x1211100f0e0d0c0bn])
+    expect([c.u8(), c.u16(), c.u24(), c.u32(), c.u64()]).toEqual([
+      0x01,
+      0x0302,
+      0x060504,
+      0x0a090807,
+      0x1211100f0e0d0c0bn,
+    ])
     expect(await refusal(() => c.u8())).toBe('evidence-malformed')
     expect(await refusal(() => cursor().take(19))).toBe('evidence-malformed')
     expect(await refusal(() => cursor().end())).toBe('evidence-malformed')
@@ -61,9 +67,12 @@ describe('base64', () => {
     expect(decodeBase64Url(encoded.replace(/=/g, ''))).toEqual(utf8(text))
   })
 
-  it.each(['Zg', 'Zg=', 'Zh==', 'Zm9=', 'Z===', 'Zm 9v', 'Zm9v\n', 'Zm9_', '====', 'Zg==Zg=='])('does not read %j', (text) => {
-    expect(decodeBase64(text)).toBeUndefined()
-  })
+  it.each(['Zg', 'Zg=', 'Zh==', 'Zm9=', 'Z===', 'Zm 9v', 'Zm9v\n', 'Zm9_', '====', 'Zg==Zg=='])(
+    'does not read %j',
+    (text) => {
+      expect(decodeBase64(text)).toBeUndefined()
+    },
+  )
 
   it.each(['Z', 'Zh', 'Zg==', 'Zm9+', 'Zm9/'])('does not read %j as base64url', (text) => {
     expect(decodeBase64Url(text)).toBeUndefined()

@@ -60,7 +60,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('event 
       expect(await run(list.with(i, other))).toBe(runtime ? 'event-log-digest-mismatch' : 'event-log-rtmr-mismatch')
     }
     const [first, second] = list as [Record<string, any>, Record<string, any>]
-    expect(await refusal(() => eventMeasurements(encode([second, first, ...list.slice(2)]), rtmrs, crypto))).toBe('event-log-rtmr-mismatch')
+    expect(await refusal(() => eventMeasurements(encode([second, first, ...list.slice(2)]), rtmrs, crypto))).toBe(
+      'event-log-rtmr-mismatch',
+    )
   })
 
   it('refuses a log that hides the application behind an opaque digest and names another', async () => {
@@ -68,8 +70,12 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('event 
     const honest = { imr: 3, event_type: 0x08000001, digest: '', event: 'compose-hash', event_payload: 'aa' }
     const forged = { ...honest, event_payload: 'bb' }
     const hidden = { imr: 3, event_type: 1, digest: runtimeDigest('compose-hash', 'aa'), event: '', event_payload: '' }
-    const extend = (register: Buffer, digest: string) => createHash('sha384').update(register).update(Buffer.from(digest, 'hex')).digest()
-    const rtmr3 = extend(extend(Buffer.alloc(48), runtimeDigest('compose-hash', 'aa')), runtimeDigest('compose-hash', 'bb'))
+    const extend = (register: Buffer, digest: string) =>
+      createHash('sha384').update(register).update(Buffer.from(digest, 'hex')).digest()
+    const rtmr3 = extend(
+      extend(Buffer.alloc(48), runtimeDigest('compose-hash', 'aa')),
+      runtimeDigest('compose-hash', 'bb'),
+    )
     const rtmrs = [new Uint8Array(48), new Uint8Array(48), new Uint8Array(48), new Uint8Array(rtmr3)]
     expect(await refusal(() => eventMeasurements(encode([hidden, forged]), rtmrs, crypto))).toBe('event-log-malformed')
     expect(await refusal(() => eventMeasurements(encode([honest, forged]), rtmrs, crypto))).toBe('event-log-malformed')

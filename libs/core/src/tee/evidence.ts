@@ -113,8 +113,8 @@ export interface EvidenceClaims {
 }
 
 /**
- * The flags each kind can state. A policy that names any other refuses to decode, because a misspelt flag under `forbid`
- * would forbid nothing.
+ * The flags each kind can state. A policy that names any other refuses to decode, because a misspelt flag under
+ * `forbid` would forbid nothing.
  */
 export const FLAGS = {
   nitro: [],
@@ -185,7 +185,10 @@ export interface Provenance {
   readonly verifier: string
 }
 
-/** Verifies one kind of evidence. Throws AttestationError unless the cryptography is complete; never answers "maybe". */
+/** All endorsements of one piece of evidence together. */
+export const ENDORSEMENTS_BYTES_MAX = 8 * 1024 * 1024
+
+/** Verifies one kind of evidence: throws AttestationError unless the cryptography is complete. */
 export interface Verifier {
   readonly kind: TeeKind
   readonly verify: (evidence: Evidence, context: VerifyContext) => Promise<EvidenceClaims>
@@ -194,20 +197,30 @@ export interface Verifier {
 /** The version that policies name with `minVerifierVersion`; raised when a verifier's behaviour changes. */
 export const VERIFIER_VERSION = '1.0.0'
 
-/** Refuses evidence of another kind or beyond the family's size cap, before anything is parsed. */
-export function checkEnvelope(evidence: Evidence, kind: TeeKind, bytesMax: number): void {
+/**
+ * Refuses evidence of another kind or beyond the family's size cap, before anything is parsed, and answers a copy of
+ * its bytes: verification awaits, and nobody may change under it what it has already looked at.
+ */
+export function openEnvelope(evidence: Evidence, kind: TeeKind, bytesMax: number): Uint8Array {
   const ofKind = evidence.kind === kind && evidence.mediaType === MEDIA_TYPES[kind]
   ensure(ofKind, 'evidence-kind-mismatch', `${evidence.kind} (${evidence.mediaType}) is not ${kind}`)
   ensure(evidence.bytes.length <= bytesMax, 'evidence-too-large', `${evidence.bytes.length} bytes, ${bytesMax} allowed`)
+  return new Uint8Array(evidence.bytes)
 }
 
-/** Endorsements by role, after refusing roles outside `allowed`. */
+/** Copies of endorsements by role, after refusing roles outside `allowed` and more bytes than any family needs. */
 export class EndorsementSet {
   readonly #items: Endorsements
 
   constructor(items: Endorsements, allowed: readonly EndorsementRole[]) {
     for (const { role } of items) ensure(allowed.includes(role), 'endorsement-unexpected', `role ${role}`)
-    this.#items = items
+    const total = items.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    ensure(total <= ENDORSEMENTS_BYTES_MAX, 'endorsement-too-large', `${total} bytes of endorsements`)
+    this.#items = items.map(({ role, bytes }) => ({ role, bytes: new Uint8Array(bytes) }))
+  }
+
+  get items(): Endorsements {
+    return this.#items
   }
 
   all(role: EndorsementRole, countMax = 8): Uint8Array[] {
@@ -235,16 +248,17 @@ export async function endorsementsDigest(items: Endorsements, crypto: CryptoProv
 
 /** The provenance every family reports in the same way. */
 export async function provenance(
-  { endorsements, crypto }: VerifyContext,
-  digested: { root: Uint8Array; signer: Uint8Array; evidence: Uint8Array; verifier: TeeKind },
+  verifier: TeeKind,
+  digested: { root: Uint8Array; signer: Uint8Array; evidence: Uint8Array; endorsements: EndorsementSet },
+  crypto: CryptoProvider,
 ): Promise<Provenance> {
   const sha256 = async (bytes: Uint8Array) => toHex(await crypto.digest('SHA-256', bytes))
   return {
     rootFingerprint: await sha256(digested.root),
     signerFingerprint: await sha256(digested.signer),
     evidenceDigest: await sha256(digested.evidence),
-    endorsementsDigest: await endorsementsDigest(endorsements, crypto),
-    verifier: `haca-${digested.verifier}/${VERIFIER_VERSION}`,
+    endorsementsDigest: await endorsementsDigest(digested.endorsements.items, crypto),
+    verifier: `haca-${verifier}/${VERIFIER_VERSION}`,
   }
 }
 

@@ -62,7 +62,8 @@ export class Fields {
   instant(name: string): number {
     const text = this.text(name)
     const at = Date.parse(text)
-    const same = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text) && new Date(at).toISOString() === `${text.slice(0, -1)}.000Z`
+    const same =
+      /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text) && new Date(at).toISOString() === `${text.slice(0, -1)}.000Z`
     return same ? at : this.#wrong(name, 'is not a time of the form YYYY-MM-DDTHH:MM:SSZ')
   }
 
@@ -72,7 +73,9 @@ export class Fields {
   }
 
   texts(name: string): string[] {
-    return this.list(name).map((item) => (typeof item === 'string' ? item : this.#wrong(name, 'holds something not text')))
+    return this.list(name).map((item) =>
+      typeof item === 'string' ? item : this.#wrong(name, 'holds something not text'),
+    )
   }
 
   object(name: string): Fields {

@@ -1,4 +1,5 @@
-// Attestation: verifiers (evidence → facts) and appraisal (facts × policy → verdict). Pure and isomorphic; see README.md.
+// Attestation: verifiers (evidence → facts) and appraisal (facts × policy → verdict). Pure and isomorphic.
+// What is checked, in which order: README.md.
 export { AttestationError, ATTESTATION_ERROR_CODES, type AttestationErrorCode } from './error.js'
 export type { CryptoProvider, EcdsaCheck, RsaPssCheck } from './crypto.js'
 export { webCrypto, type SubtleCryptoLike } from './web-crypto.js'

@@ -36,9 +36,14 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('Nitro 
 
     it.each(genuine.map((e) => [e.id, e] as const))('%s gives its recorded facts', async (_id, vector) => {
       const claims = await nitro.verify(evidenceOf(readVector(vector.file)), context(new Date(vector['verifyAt'])))
-      const { pcrs, expect: expected } = vector as { pcrs?: Record<string, string>; expect: { debug: boolean } } & VectorEntry
+      const { pcrs, expect: expected } = vector as {
+        pcrs?: Record<string, string>
+        expect: { debug: boolean }
+      } & VectorEntry
       const zeros = '00'.repeat(48)
-      const measurements = Object.fromEntries(Object.entries(pcrs ?? {}).map(([index, value]) => [`pcr${index}`, value]))
+      const measurements = Object.fromEntries(
+        Object.entries(pcrs ?? {}).map(([index, value]) => [`pcr${index}`, value]),
+      )
       expect(claims.measurements).toEqual({ pcr0: zeros, pcr1: zeros, pcr2: zeros, ...measurements })
       expect(claims.debug).toBe(expected.debug)
       expect(toHex(claims.userData)).toBe(vector['userData'] ?? '')
@@ -46,7 +51,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('Nitro 
       expect(claims.publicKey && toHex(claims.publicKey)).toBe(vector['publicKey'] ?? undefined)
       expect(claims.versions['moduleId']).toBe(vector['moduleId'])
       expect(claims.issuedAt?.toISOString()).toBe(vector['verifyAt'])
-      expect([claims.validity.notBefore.toISOString(), claims.validity.notAfter.toISOString()]).toEqual(vector['leafWindow'])
+      expect([claims.validity.notBefore.toISOString(), claims.validity.notAfter.toISOString()]).toEqual(
+        vector['leafWindow'],
+      )
       expect(claims.provenance).toMatchObject({
         rootFingerprint: '641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b',
         evidenceDigest: vector.sha256,
@@ -54,7 +61,7 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('Nitro 
       expect(claims).toMatchObject({ kind: 'nitro', role: 'cpu', product: 'nitro', revocation: 'unchecked' })
     })
 
-    it.each(genuine.map((e) => [e.id, e] as const))('%s is refused outside its leaf’s window', async (_id, vector) => {
+    it.each(genuine.map((e) => [e.id, e] as const))('%s is refused outside its window', async (_id, vector) => {
       const [from, to] = vector['leafWindow'].map(Date.parse)
       const at = (ms: number) => () => nitro.verify(evidenceOf(readVector(vector.file)), context(new Date(ms)))
       expect(await refusal(at(from - 1))).toBe('certificate-not-yet-valid')
@@ -72,7 +79,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('Nitro 
       const evidence = evidenceOf(readVector(file))
       const at = new Date(verifyAt)
       expect(await refusal(() => nitro.verify(evidence, context(at, { roots: {} })))).toBe('path-root-untrusted')
-      expect(await refusal(() => nitro.verify(evidence, context(at, { revocation: 'required' })))).toBe('revocation-missing')
+      expect(await refusal(() => nitro.verify(evidence, context(at, { revocation: 'required' })))).toBe(
+        'revocation-missing',
+      )
     })
   })
 
@@ -90,7 +99,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('Nitro 
 
     it('refuses endorsements of other families', async () => {
       const endorsements: Endorsements = [{ role: 'tcb-info', bytes: Uint8Array.of() }]
-      expect(await refusal(() => nitro.verify(evidenceOf(bytes), context(at, { endorsements })))).toBe('endorsement-unexpected')
+      expect(await refusal(() => nitro.verify(evidenceOf(bytes), context(at, { endorsements })))).toBe(
+        'endorsement-unexpected',
+      )
     })
 
     it('refuses every truncation', async () => {
@@ -101,13 +112,17 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('Nitro 
     })
 
     it('refuses a byte flipped anywhere', { timeout: 120_000 }, async () => {
-      const result = await sweep(indices(0, bytes.length, 9), (i) => nitro.verify(evidenceOf(flipped(bytes, i)), context(at)))
+      const result = await sweep(indices(0, bytes.length, 9), (i) =>
+        nitro.verify(evidenceOf(flipped(bytes, i)), context(at)),
+      )
       report(`nitro byte flips (${crypto.name})`, result)
       expect(result.accepted).toEqual([])
     })
 
     it('refuses bytes after the document', async () => {
-      expect(await refusal(() => nitro.verify(evidenceOf(concat(bytes, Uint8Array.of(0))), context(at)))).toBe('cbor-malformed')
+      expect(await refusal(() => nitro.verify(evidenceOf(concat(bytes, Uint8Array.of(0))), context(at)))).toBe(
+        'cbor-malformed',
+      )
     })
   })
 
@@ -135,7 +150,10 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('Nitro 
     })
 
     const pcrs = (list: readonly [Cbor.CborKey, Cbor.CborInput][]) => ({
-      pcrs: new Map<Cbor.CborKey, Cbor.CborInput>([...[0, 1, 2].map((i) => [i, new Uint8Array(48).fill(1)] as const), ...list]),
+      pcrs: new Map<Cbor.CborKey, Cbor.CborInput>([
+        ...[0, 1, 2].map((i) => [i, new Uint8Array(48).fill(1)] as const),
+        ...list,
+      ]),
     })
     const fields: readonly [string, AttestationErrorCode, Record<string, Cbor.CborInput | undefined>][] = [
       ['an unknown field', 'evidence-malformed', { extra: 1 }],
@@ -147,7 +165,16 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('Nitro 
       ['timestamp zero', 'evidence-malformed', { timestamp: 0 }],
       ['a timestamp no date can hold', 'evidence-malformed', { timestamp: 8.64e15 + 1 }],
       ['no PCRs', 'evidence-malformed', { pcrs: undefined }],
-      ['no PCR0', 'evidence-malformed', { pcrs: new Map([[1, new Uint8Array(48)], [2, new Uint8Array(48)]]) }],
+      [
+        'no PCR0',
+        'evidence-malformed',
+        {
+          pcrs: new Map([
+            [1, new Uint8Array(48)],
+            [2, new Uint8Array(48)],
+          ]),
+        },
+      ],
       ['PCR index 32', 'evidence-malformed', pcrs([[32, new Uint8Array(48)]])],
       ['PCR index -1', 'evidence-malformed', pcrs([[-1, new Uint8Array(48)]])],
       ['a PCR named by text', 'evidence-malformed', pcrs([['3', new Uint8Array(48)]])],
@@ -166,20 +193,37 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('Nitro 
     })
 
     it('are accepted at the limits of the format', async () => {
-      const full = { user_data: new Uint8Array(512), nonce: new Uint8Array(512), public_key: new Uint8Array(1024).fill(1) }
+      const full = {
+        user_data: new Uint8Array(512),
+        nonce: new Uint8Array(512),
+        public_key: new Uint8Array(1024).fill(1),
+      }
       const claims = await verify(withFields(full))
       expect([claims.userData.length, claims.nonce?.length, claims.publicKey?.length]).toEqual([512, 512, 1024])
     })
 
     it('refuse headers other than exactly ES384', async () => {
       const payload = Cbor.encode(nitroFields(h))
-      for (const header of [new Map([[1, -7]]), new Map([[1, -35], [4, 1]]), new Map(), new Map([['1', -35]])]) {
+      for (const header of [
+        new Map([[1, -7]]),
+        new Map([
+          [1, -35],
+          [4, 1],
+        ]),
+        new Map(),
+        new Map([['1', -35]]),
+      ]) {
         expect(await refusal(() => verify(signNitro(payload, h, header)))).toBe('evidence-algorithm-unsupported')
       }
     })
 
     it('refuse a structure that is not COSE_Sign1', async () => {
-      const [header, , payload, signature] = Cbor.decode(withFields({})) as [Uint8Array, unknown, Uint8Array, Uint8Array]
+      const [header, , payload, signature] = Cbor.decode(withFields({})) as [
+        Uint8Array,
+        unknown,
+        Uint8Array,
+        Uint8Array,
+      ]
       const shapes: Cbor.CborInput[] = [
         [header, new Map(), payload],
         [header, new Map([[4, 1]]), payload, signature],
@@ -195,7 +239,12 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('Nitro 
       const payload = Cbor.encode(nitroFields(h))
       const impostor = { ...h, enclave: { ...h.enclave, key: generateKey('P-384') } }
       expect(await refusal(() => verify(signNitro(payload, impostor)))).toBe('evidence-signature-invalid')
-      const [header, , , signature] = Cbor.decode(signNitro(payload, h)) as [Uint8Array, unknown, Uint8Array, Uint8Array]
+      const [header, , , signature] = Cbor.decode(signNitro(payload, h)) as [
+        Uint8Array,
+        unknown,
+        Uint8Array,
+        Uint8Array,
+      ]
       const other = Cbor.encode({ ...nitroFields(h), nonce: Uint8Array.of(5) })
       const spliced = Cbor.encode([header, new Map(), other, signature])
       expect(await refusal(() => verify(spliced))).toBe('evidence-signature-invalid')

@@ -4,7 +4,7 @@ import { parseCertificate } from './certificate.js'
 import { checkCoseSignature, parseCoseSign1 } from './cose.js'
 import { ensure, refuse } from './error.js'
 import {
-  checkEnvelope,
+  openEnvelope,
   EndorsementSet,
   provenance,
   type Evidence,
@@ -39,9 +39,9 @@ const FIELDS = new Set([
 ])
 
 async function verify(evidence: Evidence, context: VerifyContext): Promise<EvidenceClaims> {
-  checkEnvelope(evidence, 'nitro', NITRO_BYTES_MAX)
+  const bytes = openEnvelope(evidence, 'nitro', NITRO_BYTES_MAX)
   const endorsements = new EndorsementSet(context.endorsements, ['crl'])
-  const cose = parseCoseSign1(evidence.bytes)
+  const cose = parseCoseSign1(bytes)
   const document = parsePayload(cose.payload)
 
   const path = [document.certificate, ...document.cabundle.toReversed()].map(parseCertificate)
@@ -77,12 +77,11 @@ async function verify(evidence: Evidence, context: VerifyContext): Promise<Evide
     revocation: revocation.fact,
     issuedAt: new Date(document.timestamp),
     validity: { notBefore: new Date(validity.notBefore), notAfter: new Date(validity.notAfter) },
-    provenance: await provenance(context, {
-      root: path.at(-1)!.raw,
-      signer: leaf.raw,
-      evidence: evidence.bytes,
-      verifier: 'nitro',
-    }),
+    provenance: await provenance(
+      'nitro',
+      { root: path.at(-1)!.raw, signer: leaf.raw, evidence: bytes, endorsements },
+      crypto,
+    ),
   }
 }
 

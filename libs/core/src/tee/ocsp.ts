@@ -11,9 +11,9 @@ import {
 } from './certificate.js'
 import type { CryptoProvider, HashName } from './crypto.js'
 import { contextTag, Der, TAG } from './der.js'
-import { AttestationError, ensure, refuse } from './error.js'
+import { ensure, refuse } from './error.js'
 import { OID } from './oid.js'
-import { checkCriticalExtensions, checkIssuedBy, checkValidity, intersect, iso, type Validity } from './path.js'
+import { checkCriticalExtensions, checkIssuedBy, checkValidity, checkWindow, intersect, type Validity } from './path.js'
 import { verifySignature } from './signature.js'
 
 /**
@@ -40,11 +40,11 @@ export async function verifyOcsp({ response, certificate, issuer, at, crypto }: 
   const genuine = await verifySignature(crypto, responder.publicKey, answer.signature, answer.signed)
   ensure(genuine, 'ocsp-signature-invalid', 'signature is not the responder’s')
   const { thisUpdate, nextUpdate, status } = answer.single
-  if (at < thisUpdate) throw new AttestationError('ocsp-not-yet-valid', `given ${iso(thisUpdate)}`)
-  if (at > nextUpdate) throw new AttestationError('ocsp-stale', `superseded ${iso(nextUpdate)}`)
+  const window = { notBefore: thisUpdate, notAfter: nextUpdate }
+  checkWindow(window, at, 'answer', { early: 'ocsp-not-yet-valid', late: 'ocsp-stale' })
   ensure(status !== 'revoked', 'certificate-revoked', 'the responder answers revoked')
   ensure(status === 'good', 'ocsp-status-unknown', 'the responder does not know the certificate')
-  return intersect([{ notBefore: thisUpdate, notAfter: nextUpdate }, responder])
+  return intersect([window, responder])
 }
 
 /** The serial number an answer speaks about, to pair answers with certificates before verifying them. */
@@ -157,11 +157,14 @@ async function isAbout(
   issuer: Certificate,
   crypto: CryptoProvider,
 ): Promise<boolean> {
-  const [name, key] = [await crypto.digest(id.hash, issuer.subject), await crypto.digest(id.hash, issuer.publicKey.bits)]
+  const [name, key] = [
+    await crypto.digest(id.hash, issuer.subject),
+    await crypto.digest(id.hash, issuer.publicKey.bits),
+  ]
   return equal(concat(id.issuerName, id.issuerKey, id.serial), concat(name, key, certificate.serial))
 }
 
-/** The issuer itself, or a certificate in the answer that the same issuer made for this purpose (RFC 6960 §4.2.2.2). */
+/** The issuer itself, or a certificate that the same issuer made for answering (RFC 6960 §4.2.2.2). */
 async function authorisedResponder(
   { certificates }: Answer,
   issuer: Certificate,

@@ -35,7 +35,10 @@ interface Hierarchy {
   readonly leaf: TestCertificate
 }
 
-function hierarchy(type: KeyType, change: Partial<Record<keyof Hierarchy, Partial<CertificateOptions>>> = {}): Hierarchy {
+function hierarchy(
+  type: KeyType,
+  change: Partial<Record<keyof Hierarchy, Partial<CertificateOptions>>> = {},
+): Hierarchy {
   const root = issueCertificate({
     subject: 'Root',
     key: keys[type][0]!,
@@ -68,7 +71,8 @@ beforeAll(() => {
   for (const type of ['P-256', 'P-384', 'RSA'] as const) keys[type] = [1, 2, 3, 4].map(() => generateKey(type))
 }, 60_000)
 
-const parsed = ({ root, intermediate, leaf }: Hierarchy) => [leaf, intermediate, root].map(({ der }) => parseCertificate(der))
+const parsed = ({ root, intermediate, leaf }: Hierarchy) =>
+  [leaf, intermediate, root].map(({ der }) => parseCertificate(der))
 
 describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('with %s', (_, crypto) => {
   const verify = (h: Hierarchy, at = AT, roots = [h.root.der]) => verifyPath({ path: parsed(h), roots, at, crypto })
@@ -94,7 +98,11 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('with %
     const future = { notBefore: new Date('2026-06-01T00:00:00Z') }
     const past = { notAfter: new Date('2025-06-01T00:00:00Z') }
 
-    const cases: readonly [string, AttestationErrorCode, Parameters<typeof hierarchy>[1] | (() => Parameters<typeof hierarchy>[1])][] = [
+    const cases: readonly [
+      string,
+      AttestationErrorCode,
+      Parameters<typeof hierarchy>[1] | (() => Parameters<typeof hierarchy>[1]),
+    ][] = [
       ['an expired leaf', 'certificate-expired', { leaf: past }],
       ['an expired intermediate', 'certificate-expired', { intermediate: past }],
       ['an expired root', 'certificate-expired', { root: past }],
@@ -107,13 +115,41 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('with %
       ['a leaf that may not sign data', 'path-key-usage', { leaf: { keyUsage: [KEY_CERT_SIGN] } }],
       ['a leaf that is a CA', 'path-leaf-is-ca', { leaf: { ca: true } }],
       ['a root that allows no intermediate', 'path-length-exceeded', { root: { ca: { pathLength: 0 } } }],
-      ['an unknown critical extension in the leaf', 'certificate-critical-extension-unknown', { leaf: { extensions: [critical] } }],
-      ['an unknown critical extension in the intermediate', 'certificate-critical-extension-unknown', { intermediate: { extensions: [critical] } }],
-      ['an unknown critical extension in the root', 'certificate-critical-extension-unknown', { root: { extensions: [critical] } }],
-      ['a leaf signed by another key', 'certificate-signature-invalid', () => ({ leaf: { signedBy: keys['P-256'][3]! } })],
-      ['a leaf signed by a key of another scheme', 'certificate-signature-invalid', () => ({ leaf: { signedBy: keys.RSA[3]! } })],
-      ['an intermediate signed by itself', 'certificate-signature-invalid', () => ({ intermediate: { signedBy: keys['P-256'][1]! } })],
-      ['an authority key identifier of another key', 'path-issuer-mismatch', { intermediate: { extensions: [ski(1)] }, leaf: { extensions: [aki(2)] } }],
+      [
+        'an unknown critical extension in the leaf',
+        'certificate-critical-extension-unknown',
+        { leaf: { extensions: [critical] } },
+      ],
+      [
+        'an unknown critical extension in the intermediate',
+        'certificate-critical-extension-unknown',
+        { intermediate: { extensions: [critical] } },
+      ],
+      [
+        'an unknown critical extension in the root',
+        'certificate-critical-extension-unknown',
+        { root: { extensions: [critical] } },
+      ],
+      [
+        'a leaf signed by another key',
+        'certificate-signature-invalid',
+        () => ({ leaf: { signedBy: keys['P-256'][3]! } }),
+      ],
+      [
+        'a leaf signed by a key of another scheme',
+        'certificate-signature-invalid',
+        () => ({ leaf: { signedBy: keys.RSA[3]! } }),
+      ],
+      [
+        'an intermediate signed by itself',
+        'certificate-signature-invalid',
+        () => ({ intermediate: { signedBy: keys['P-256'][1]! } }),
+      ],
+      [
+        'an authority key identifier of another key',
+        'path-issuer-mismatch',
+        { intermediate: { extensions: [ski(1)] }, leaf: { extensions: [aki(2)] } },
+      ],
     ]
     const withoutCa: Partial<CertificateOptions> = { keyUsage: CA_USAGE, ca: undefined as never }
 
@@ -131,19 +167,29 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('with %
       const twin = issueCertificate({ subject: 'Root', key: keys['P-256'][0]!, ca: true, keyUsage: CA_USAGE })
       expect(await refusal(() => verify(h, AT, [twin.der]))).toBe('path-root-untrusted')
       expect(await refusal(() => verify(h, AT, []))).toBe('path-root-untrusted')
-      expect(await refusal(() => verifyPath({ path: [], roots: [h.root.der], at: AT, crypto }))).toBe('path-root-untrusted')
+      expect(await refusal(() => verifyPath({ path: [], roots: [h.root.der], at: AT, crypto }))).toBe(
+        'path-root-untrusted',
+      )
     })
 
     it('refuses a path whose names do not link', async () => {
       const h = hierarchy('P-256')
-      const stranger = issueCertificate({ subject: 'Stranger', key: keys['P-256'][1]!, issuer: h.root, ca: true, keyUsage: CA_USAGE })
+      const stranger = issueCertificate({
+        subject: 'Stranger',
+        key: keys['P-256'][1]!,
+        issuer: h.root,
+        ca: true,
+        keyUsage: CA_USAGE,
+      })
       expect(await refusal(() => verify({ ...h, intermediate: stranger }))).toBe('path-issuer-mismatch')
     })
 
     it('refuses a path without its intermediate', async () => {
       const h = hierarchy('P-256')
       const path = [h.leaf, h.root].map(({ der }) => parseCertificate(der))
-      expect(await refusal(() => verifyPath({ path, roots: [h.root.der], at: AT, crypto }))).toBe('path-issuer-mismatch')
+      expect(await refusal(() => verifyPath({ path, roots: [h.root.der], at: AT, crypto }))).toBe(
+        'path-issuer-mismatch',
+      )
     })
 
     it('refuses a path longer than the cap', async () => {
@@ -185,18 +231,30 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('with %
     it('refuse what is not authentic', async () => {
       const { root, intermediate, leaf } = hierarchy('P-256')
       const by = (options: Partial<Parameters<typeof issueCrl>[0]>) => issueCrl({ issuer: intermediate, ...options })
-      const unusable = issueCertificate({ subject: 'Intermediate', key: keys['P-256'][1]!, issuer: root, ca: true, keyUsage: [KEY_CERT_SIGN] })
-      expect(await refusal(() => authenticate(by({ signedBy: keys['P-256'][3]! }), intermediate))).toBe('crl-signature-invalid')
+      const unusable = issueCertificate({
+        subject: 'Intermediate',
+        key: keys['P-256'][1]!,
+        issuer: root,
+        ca: true,
+        keyUsage: [KEY_CERT_SIGN],
+      })
+      expect(await refusal(() => authenticate(by({ signedBy: keys['P-256'][3]! }), intermediate))).toBe(
+        'crl-signature-invalid',
+      )
       expect(await refusal(() => authenticate(by({ issuer: root }), intermediate))).toBe('crl-issuer-mismatch')
       expect(await refusal(() => authenticate(by({}), unusable))).toBe('crl-issuer-key-usage')
       expect(await refusal(() => authenticate(by({ nextUpdate: null }), intermediate))).toBe('crl-malformed')
       expect(await refusal(() => authenticate(Uint8Array.of(0x30, 0), intermediate))).toBe('der-malformed')
       const critical = extension('1.2.3.4', true, D.nullValue())
-      expect(await refusal(() => authenticate(by({ extensions: [critical] }), intermediate))).toBe('crl-critical-extension-unknown')
+      expect(await refusal(() => authenticate(by({ extensions: [critical] }), intermediate))).toBe(
+        'crl-critical-extension-unknown',
+      )
       const indirect = { revoked: [leaf.serial], entryExtensions: [extension('2.5.29.29', true, D.nullValue())] }
       expect(await refusal(() => authenticate(by(indirect), intermediate))).toBe('crl-critical-extension-unknown')
       const delta = extension('2.5.29.27', true, D.integer(1))
-      expect(await refusal(() => authenticate(by({ extensions: [delta] }), intermediate))).toBe('crl-critical-extension-unknown')
+      expect(await refusal(() => authenticate(by({ extensions: [delta] }), intermediate))).toBe(
+        'crl-critical-extension-unknown',
+      )
     })
 
     it('refuse with any byte flipped', async () => {
@@ -204,7 +262,7 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('with %
       const raw = issueCrl({ issuer: intermediate, revoked: [leaf.serial] })
       for (let i = 0; i < raw.length; i++) {
         const changed = Uint8Array.from(raw)
-        changed[i]! ^= 1 << i % 8
+        changed[i]! ^= 1 << (i % 8)
         await refusal(() => authenticate(changed, intermediate))
       }
     })
@@ -219,8 +277,14 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('with %
       expect((await check(own)).fact).toBe('checked')
       const other = issueCrl({ issuer: intermediate, extensions: [scope('http://crl.test/2')] })
       expect(await refusal(() => check(other))).toBe('crl-scope-mismatch')
-      const onlyCa = extension(OID.issuingDistributionPoint, true, D.sequence(distributionPoint('http://crl.test/1'), D.implicit(2, Uint8Array.of(0xff))))
-      expect(await refusal(() => check(issueCrl({ issuer: intermediate, extensions: [onlyCa] })))).toBe('crl-scope-mismatch')
+      const onlyCa = extension(
+        OID.issuingDistributionPoint,
+        true,
+        D.sequence(distributionPoint('http://crl.test/1'), D.implicit(2, Uint8Array.of(0xff))),
+      )
+      expect(await refusal(() => check(issueCrl({ issuer: intermediate, extensions: [onlyCa] })))).toBe(
+        'crl-scope-mismatch',
+      )
     })
   })
 
@@ -284,7 +348,16 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('with %
   describe('checkRevocation', () => {
     const run = (h: Hierarchy, change: Partial<Parameters<typeof checkRevocation>[0]> = {}) => {
       const path = parsed(h)
-      return checkRevocation({ path, needed: path.slice(0, 2), crls: [], ocsps: [], mode: 'required', at: AT, crypto, ...change })
+      return checkRevocation({
+        path,
+        needed: path.slice(0, 2),
+        crls: [],
+        ocsps: [],
+        mode: 'required',
+        at: AT,
+        crypto,
+        ...change,
+      })
     }
 
     it('is complete when every needed certificate has a statement of either kind', async () => {
@@ -310,8 +383,15 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('with %
 
     it('refuses statements of strangers', async () => {
       const h = hierarchy('P-384')
-      const stranger = issueCertificate({ subject: distinguishedName('Stranger'), key: keys['P-384'][3]!, ca: true, keyUsage: CA_USAGE })
-      expect(await refusal(() => run(h, { crls: [issueCrl({ issuer: stranger })], mode: 'unchecked' }))).toBe('crl-issuer-mismatch')
+      const stranger = issueCertificate({
+        subject: distinguishedName('Stranger'),
+        key: keys['P-384'][3]!,
+        ca: true,
+        keyUsage: CA_USAGE,
+      })
+      expect(await refusal(() => run(h, { crls: [issueCrl({ issuer: stranger })], mode: 'unchecked' }))).toBe(
+        'crl-issuer-mismatch',
+      )
       const foreign = issueOcsp({ certificate: stranger, issuer: stranger })
       expect(await refusal(() => run(h, { ocsps: [foreign], mode: 'unchecked' }))).toBe('ocsp-certificate-mismatch')
     })
@@ -323,14 +403,20 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('with %
       expect(ark!.raw).toEqual(derOf(`roots/amd-ark-${product}.pem`))
       // The ASK is a CA, so it is checked as an issuer by way of the VCEK below; here only the link to the ARK.
       for (const issuer of [ask!, asvk!]) {
-        expect(await refusal(() => verifyPath({ path: [issuer, ark!], roots: [ark!.raw], at: AT, crypto }))).toBe('path-leaf-is-ca')
+        expect(await refusal(() => verifyPath({ path: [issuer, ark!], roots: [ark!.raw], at: AT, crypto }))).toBe(
+          'path-leaf-is-ca',
+        )
       }
     }
-    const path = ['sev-snp/virtee-turin.vcek.der', 'roots/amd-ask-turin.pem', 'roots/amd-ark-turin.pem'].map((file) => parseCertificate(derOf(file)))
+    const path = ['sev-snp/virtee-turin.vcek.der', 'roots/amd-ask-turin.pem', 'roots/amd-ark-turin.pem'].map((file) =>
+      parseCertificate(derOf(file)),
+    )
     const { notAfter } = await verifyPath({ path, roots: [path[2]!.raw], at: AT, crypto })
     expect(notAfter).toBe(Date.UTC(2031, 10, 6, 21, 14, 0))
     const milan = parseCertificate(derOf('roots/amd-ask-milan.pem'))
-    expect(await refusal(() => verifyPath({ path: [path[0]!, milan, path[2]!], roots: [path[2]!.raw], at: AT, crypto }))).toBe('path-issuer-mismatch')
+    expect(
+      await refusal(() => verifyPath({ path: [path[0]!, milan, path[2]!], roots: [path[2]!.raw], at: AT, crypto })),
+    ).toBe('path-issuer-mismatch')
   })
 })
 

@@ -1,7 +1,7 @@
 import { equal } from './bytes.js'
 import { KEY_USAGE, type Certificate } from './certificate.js'
 import type { CryptoProvider } from './crypto.js'
-import { AttestationError, ensure } from './error.js'
+import { AttestationError, ensure, type AttestationErrorCode } from './error.js'
 import { OID } from './oid.js'
 import { verifySignature } from './signature.js'
 
@@ -62,7 +62,11 @@ export function intersect(windows: readonly Validity[]): Validity {
 }
 
 /** Names, key identifiers and signature of `certificate` against its issuer. */
-export async function checkIssuedBy(certificate: Certificate, issuer: Certificate, crypto: CryptoProvider): Promise<void> {
+export async function checkIssuedBy(
+  certificate: Certificate,
+  issuer: Certificate,
+  crypto: CryptoProvider,
+): Promise<void> {
   ensure(equal(certificate.issuer, issuer.subject), 'path-issuer-mismatch', 'issuer name is not the subject above')
   const { authorityKeyId } = certificate
   const { subjectKeyId } = issuer
@@ -79,16 +83,33 @@ export function checkCriticalExtensions(certificate: Certificate, enforced: read
   }
 }
 
-export function checkValidity({ notBefore, notAfter }: Certificate, at: number): void {
-  if (at < notBefore) throw new AttestationError('certificate-not-yet-valid', `valid from ${iso(notBefore)}`)
-  if (at > notAfter) throw new AttestationError('certificate-expired', `valid until ${iso(notAfter)}`)
+export function checkValidity(certificate: Certificate, at: number): void {
+  checkWindow(certificate, at, 'certificate', { early: 'certificate-not-yet-valid', late: 'certificate-expired' })
+}
+
+/**
+ * Refuses outside a window. The comparisons are written the way round that a time which is not a number (an invalid
+ * Date) is outside every window.
+ */
+export function checkWindow(
+  { notBefore, notAfter }: Validity,
+  at: number,
+  what: string,
+  codes: { readonly early: AttestationErrorCode; readonly late: AttestationErrorCode },
+): void {
+  if (!(at >= notBefore)) throw new AttestationError(codes.early, `${what} valid from ${iso(notBefore)}`)
+  if (!(at <= notAfter)) throw new AttestationError(codes.late, `${what} valid until ${iso(notAfter)}`)
 }
 
 /** `below` is the number of CA certificates between this one and the leaf. */
 function checkMayIssue({ isCa, keyUsage, pathLength }: Certificate, below: number): void {
   ensure(isCa, 'path-issuer-not-ca', 'an issuer is not a certification authority')
   ensure(keyUsage?.has(KEY_USAGE.keyCertSign) ?? false, 'path-key-usage', 'an issuer may not sign certificates')
-  ensure(pathLength === undefined || below <= pathLength, 'path-length-exceeded', `${below} below a limit of ${pathLength}`)
+  ensure(
+    pathLength === undefined || below <= pathLength,
+    'path-length-exceeded',
+    `${below} below a limit of ${pathLength}`,
+  )
 }
 
 /** AMD's endorsement keys carry no keyUsage; where it is present it must allow signing data. */
@@ -98,6 +119,6 @@ function checkIsLeaf({ isCa, keyUsage }: Certificate): void {
   ensure(maySign, 'path-key-usage', 'the signing certificate may not sign data')
 }
 
-export function iso(at: number): string {
+function iso(at: number): string {
   return new Date(at).toISOString()
 }

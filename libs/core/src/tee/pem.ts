@@ -34,7 +34,9 @@ export function decodeCertificates(bytes: Uint8Array): Uint8Array[] {
 export function oneCertificate(bytes: Uint8Array): Uint8Array {
   if (bytes[0] !== BEGIN.charCodeAt(0)) return bytes
   const certificates = decodeCertificates(bytes)
-  return certificates.length === 1 ? certificates[0]! : malformed(`${certificates.length} certificates where one belongs`)
+  return certificates.length === 1
+    ? certificates[0]!
+    : malformed(`${certificates.length} certificates where one belongs`)
 }
 
 function skipLineEnds(text: string, from: number): number {

@@ -78,9 +78,13 @@ function coveredBy(crl: Crl, path: readonly Certificate[]): Certificate[] {
   return covered
 }
 
-function subjectOf(response: Uint8Array, path: readonly Certificate[]): { certificate: Certificate; issuer: Certificate } {
+function subjectOf(
+  response: Uint8Array,
+  path: readonly Certificate[],
+): { certificate: Certificate; issuer: Certificate } {
   const serial = ocspSerial(response)
   const index = path.findIndex((certificate, i) => i < path.length - 1 && equal(certificate.serial, serial))
-  if (index < 0) throw new AttestationError('ocsp-certificate-mismatch', 'the answer is about no certificate on the path')
+  if (index < 0)
+    throw new AttestationError('ocsp-certificate-mismatch', 'the answer is about no certificate on the path')
   return { certificate: path[index]!, issuer: path[index + 1]! }
 }

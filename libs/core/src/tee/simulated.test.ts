@@ -11,9 +11,21 @@ import { nitroFields, signNitro } from './testing/nitro-builder.js'
 import { extension, generateKey, issueCrl } from './testing/pki.js'
 import { PROVIDERS } from './testing/providers.js'
 import { refusal } from './testing/refusal.js'
-import { MARKER, SIMULATED_AT, signSimulated, simulatedDocument, simulatedEvidence, simulatedWorld, type SimulatedWorld } from './testing/simulated-builder.js'
+import {
+  MARKER,
+  SIMULATED_AT,
+  signSimulated,
+  simulatedDocument,
+  simulatedEvidence,
+  simulatedWorld,
+  type SimulatedWorld,
+} from './testing/simulated-builder.js'
 
-const evidenceOf = (bytes: Uint8Array, kind: TeeKind = 'simulated'): Evidence => ({ kind, mediaType: MEDIA_TYPES[kind], bytes })
+const evidenceOf = (bytes: Uint8Array, kind: TeeKind = 'simulated'): Evidence => ({
+  kind,
+  mediaType: MEDIA_TYPES[kind],
+  bytes,
+})
 
 describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('simulated with %s', (_, crypto) => {
   let world: SimulatedWorld
@@ -28,7 +40,8 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('simula
     crypto,
     ...change,
   })
-  const verify = (bytes: Uint8Array, change: Partial<VerifyContext> = {}, own = world) => simulated.verify(evidenceOf(bytes), context(own, change))
+  const verify = (bytes: Uint8Array, change: Partial<VerifyContext> = {}, own = world) =>
+    simulated.verify(evidenceOf(bytes), context(own, change))
 
   it('states everything a policy looks at', async () => {
     const claims = await verify(
@@ -63,13 +76,20 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('simula
 
   it('leaves out what is null', async () => {
     const claims = await verify(simulatedEvidence(world, { platform_id: null, tcb_status: null }))
-    expect([claims.platformId, claims.nonce, claims.publicKey, claims.tcb.status]).toEqual([undefined, undefined, undefined, undefined])
+    expect([claims.platformId, claims.nonce, claims.publicKey, claims.tcb.status]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ])
   })
 
   it('is refused without a root, and as any other kind', async () => {
     const bytes = simulatedEvidence(world)
     expect(await refusal(() => verify(bytes, { roots: {} }))).toBe('path-root-untrusted')
-    expect(await refusal(() => simulated.verify(evidenceOf(bytes, 'nitro'), context(world)))).toBe('evidence-kind-mismatch')
+    expect(await refusal(() => simulated.verify(evidenceOf(bytes, 'nitro'), context(world)))).toBe(
+      'evidence-kind-mismatch',
+    )
     const renamed = { ...evidenceOf(bytes), mediaType: MEDIA_TYPES.nitro }
     expect(await refusal(() => simulated.verify(renamed, context(world)))).toBe('evidence-kind-mismatch')
     expect(await refusal(() => verify(new Uint8Array(SIMULATED_BYTES_MAX + 1)))).toBe('evidence-too-large')
@@ -77,20 +97,40 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('simula
 
   it('is refused by a verifier of hardware even if somebody pins its root there', async () => {
     // A Nitro document in every respect, except that its certificates say they are simulated.
-    const chain = { root: world.root, regional: world.root, zonal: world.root, instance: world.root, enclave: world.leaf }
+    const chain = {
+      root: world.root,
+      regional: world.root,
+      zonal: world.root,
+      instance: world.root,
+      enclave: world.leaf,
+    }
     const fields = { ...nitroFields(chain), cabundle: [world.root.der] }
     const document = signNitro(Cbor.encode(fields), chain)
     const roots = { aws: [world.root.der] }
-    expect(await refusal(() => nitro.verify(evidenceOf(document, 'nitro'), context(world, { roots })))).toBe('certificate-critical-extension-unknown')
+    expect(await refusal(() => nitro.verify(evidenceOf(document, 'nitro'), context(world, { roots })))).toBe(
+      'certificate-critical-extension-unknown',
+    )
   })
 
   const strangers: readonly [string, AttestationErrorCode, Parameters<typeof simulatedWorld>[0]][] = [
     ['a leaf without the marker', 'simulated-marker-missing', { leaf: { extensions: [] } }],
     ['a root without the marker', 'simulated-marker-missing', { root: { extensions: [] } }],
-    ['a marker that is not critical', 'simulated-marker-missing', { leaf: { extensions: [extension(OID.simulatedTee, false, Uint8Array.of(0x0c, 0))] } }],
-    ['a marker with other contents', 'simulated-marker-missing', { leaf: { extensions: [extension(OID.simulatedTee, true, Uint8Array.of(0x0c, 0))] } }],
+    [
+      'a marker that is not critical',
+      'simulated-marker-missing',
+      { leaf: { extensions: [extension(OID.simulatedTee, false, Uint8Array.of(0x0c, 0))] } },
+    ],
+    [
+      'a marker with other contents',
+      'simulated-marker-missing',
+      { leaf: { extensions: [extension(OID.simulatedTee, true, Uint8Array.of(0x0c, 0))] } },
+    ],
     ['a root by another name', 'simulated-marker-missing', { root: { subject: 'aws.nitro-enclaves' } }],
-    ['another unknown critical extension', 'certificate-critical-extension-unknown', { leaf: { extensions: [MARKER, extension('1.2.3', true, Uint8Array.of(5, 0))] } }],
+    [
+      'another unknown critical extension',
+      'certificate-critical-extension-unknown',
+      { leaf: { extensions: [MARKER, extension('1.2.3', true, Uint8Array.of(5, 0))] } },
+    ],
     ['an expired leaf', 'certificate-expired', { leaf: { notAfter: new Date('2026-01-09T00:00:00Z') } }],
   ]
   it.each(strangers)('refuses %s', async (_name, code, change) => {
@@ -130,12 +170,17 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('simula
     const bytes = simulatedEvidence(world)
     const flips = await sweep(indices(0, bytes.length, 7), (i) => verify(flipped(bytes, i)))
     report(`simulated byte flips (${crypto.name})`, flips)
-    const cuts = await sweep(Array.from({ length: bytes.length }, (_x, i) => i), (n) => verify(bytes.subarray(0, n)))
+    const cuts = await sweep(
+      Array.from({ length: bytes.length }, (_x, i) => i),
+      (n) => verify(bytes.subarray(0, n)),
+    )
     expect([flips.accepted, cuts.accepted]).toEqual([[], []])
   })
 
   it('obeys its root’s list of revocation', async () => {
-    const list = (revoked: Uint8Array[]): Endorsement[] => [{ role: 'crl', bytes: issueCrl({ issuer: world.root, revoked }) }]
+    const list = (revoked: Uint8Array[]): Endorsement[] => [
+      { role: 'crl', bytes: issueCrl({ issuer: world.root, revoked }) },
+    ]
     const bytes = simulatedEvidence(world)
     expect((await verify(bytes, { endorsements: list([]), revocation: 'required' })).revocation).toBe('checked')
     expect(await refusal(() => verify(bytes, { endorsements: list([world.leaf.serial]) }))).toBe('certificate-revoked')

@@ -5,7 +5,7 @@ import { checkCoseSignature, parseCoseSign1 } from './cose.js'
 import { TCB_STATUSES, type TcbStatus } from './dcap/tcb.js'
 import { ensure, refuse } from './error.js'
 import {
-  checkEnvelope,
+  openEnvelope,
   EndorsementSet,
   provenance,
   type Evidence,
@@ -84,9 +84,9 @@ export function encodeSimulatedDocument(document: SimulatedDocument): Uint8Array
 }
 
 async function verify(evidence: Evidence, context: VerifyContext): Promise<EvidenceClaims> {
-  checkEnvelope(evidence, 'simulated', SIMULATED_BYTES_MAX)
+  const bytes = openEnvelope(evidence, 'simulated', SIMULATED_BYTES_MAX)
   const endorsements = new EndorsementSet(context.endorsements, ['crl'])
-  const cose = parseCoseSign1(evidence.bytes)
+  const cose = parseCoseSign1(bytes)
   const document = parseDocument(cose.payload)
 
   const path = [document.certificate, ...document.cabundle.toReversed()].map(parseCertificate)
@@ -112,7 +112,9 @@ async function verify(evidence: Evidence, context: VerifyContext): Promise<Evide
     role: document.role,
     product: document.product,
     ...(document.platform_id && { platformId: toHex(document.platform_id) }),
-    measurements: Object.fromEntries(Object.entries(document.measurements).map(([name, value]) => [name, toHex(value)])),
+    measurements: Object.fromEntries(
+      Object.entries(document.measurements).map(([name, value]) => [name, toHex(value)]),
+    ),
     versions: document.versions,
     userData: document.user_data,
     ...(document.nonce && { nonce: document.nonce }),
@@ -123,12 +125,11 @@ async function verify(evidence: Evidence, context: VerifyContext): Promise<Evide
     revocation: revocation.fact,
     issuedAt: new Date(document.timestamp),
     validity: { notBefore: new Date(validity.notBefore), notAfter: new Date(validity.notAfter) },
-    provenance: await provenance(context, {
-      root: path.at(-1)!.raw,
-      signer: path[0]!.raw,
-      evidence: evidence.bytes,
-      verifier: 'simulated',
-    }),
+    provenance: await provenance(
+      'simulated',
+      { root: path.at(-1)!.raw, signer: path[0]!.raw, evidence: bytes, endorsements },
+      crypto,
+    ),
   }
 }
 
@@ -198,6 +199,8 @@ function list<Result>(value: Value, read: Read<Result>, name: string): Result[] 
 
 function record<Result>(value: Value, read: Read<Result>, name: string): Record<string, Result> {
   if (!(value instanceof Map)) return wrong(name)
-  const entries = [...value].map(([key, item]) => [typeof key === 'string' ? key : wrong(name), read(item, name)] as const)
+  const entries = [...value].map(
+    ([key, item]) => [typeof key === 'string' ? key : wrong(name), read(item, name)] as const,
+  )
   return Object.fromEntries(entries)
 }

@@ -5,7 +5,7 @@ import { nitro } from './nitro.js'
 import { nvidiaGpu, nvidiaSwitch } from './nvidia/verify.js'
 import { snp } from './snp/verify.js'
 
-/** The verifiers of real hardware. Which set a program uses is written in its source, never read from its environment. */
+/** The verifiers of real hardware. Which set a program uses is written in its source, never read at run time. */
 export const HARDWARE_VERIFIERS: readonly Verifier[] = [nitro, tdx, sgx, snp, nvidiaGpu, nvidiaSwitch]
 
 /** Verifies evidence by the one verifier of its kind; refuses with `evidence-kind-mismatch` if there is none. */

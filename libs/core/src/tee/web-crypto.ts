@@ -31,9 +31,7 @@ export function webCrypto<Key>(subtle: SubtleCryptoLike<Key>): CryptoProvider {
       return key !== undefined && subtle.verify({ name: 'ECDSA', hash }, key, owned(signature), owned(message))
     },
     async verifyRsaPss({ hash, publicKey, signature, message }: RsaPssCheck): Promise<boolean> {
-      const key = await usable(
-        subtle.importKey('spki', owned(publicKey), { name: 'RSA-PSS', hash }, false, ['verify']),
-      )
+      const key = await usable(subtle.importKey('spki', owned(publicKey), { name: 'RSA-PSS', hash }, false, ['verify']))
       const algorithm = { name: 'RSA-PSS', saltLength: 48 }
       return key !== undefined && subtle.verify(algorithm, key, owned(signature), owned(message))
     },

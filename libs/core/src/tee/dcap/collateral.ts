@@ -4,7 +4,7 @@ import type { CryptoProvider } from '../crypto.js'
 import { AttestationError, ensure, refuse } from '../error.js'
 import { Fields } from '../fields.js'
 import * as Json from '../json.js'
-import { iso, type Validity } from '../path.js'
+import { checkWindow, type Validity } from '../path.js'
 
 /**
  * Intel's signed collateral: TCB info version 3 and enclave identity version 2, as the Provisioning Certification
@@ -60,8 +60,13 @@ export function splitSigned(body: Uint8Array, name: 'tcbInfo' | 'enclaveIdentity
   return { text: body.subarray(prefix.length, cut), signature: fromHex(tail[1]!)! }
 }
 
-/** Verifies the signature by Intel's TCB signing certificate (whose path the caller has verified) and parses the text. */
-export async function openTcbInfo(body: Uint8Array, signer: Certificate, at: number, crypto: CryptoProvider): Promise<TcbInfo> {
+/** Verifies the signature by Intel's TCB signer, whose path the caller has verified, and parses the text. */
+export async function openTcbInfo(
+  body: Uint8Array,
+  signer: Certificate,
+  at: number,
+  crypto: CryptoProvider,
+): Promise<TcbInfo> {
   const info = parseTcbInfo(await openSigned(body, 'tcbInfo', signer, crypto))
   checkDates(info, at, 'TCB info')
   return info
@@ -95,9 +100,8 @@ async function openSigned(
   return new Fields(Json.parse(decoded), name, malformed)
 }
 
-function checkDates({ notBefore, notAfter }: Validity, at: number, what: string): void {
-  if (at < notBefore) throw new AttestationError('collateral-not-yet-valid', `${what} issued ${iso(notBefore)}`)
-  if (at > notAfter) throw new AttestationError('collateral-stale', `${what} superseded ${iso(notAfter)}`)
+function checkDates(window: Validity, at: number, what: string): void {
+  checkWindow(window, at, what, { early: 'collateral-not-yet-valid', late: 'collateral-stale' })
 }
 
 function parseTcbInfo(fields: Fields): TcbInfo {
@@ -112,11 +116,13 @@ function parseTcbInfo(fields: Fields): TcbInfo {
     evaluationNumber: fields.integer('tcbEvaluationDataNumber'),
     levels: fields.objects('tcbLevels'),
     tdxModule: fields.optional('tdxModule', (name) => parseTdxModule(fields.object(name))),
-    tdxModuleIdentities: (fields.optional('tdxModuleIdentities', (name) => fields.objects(name)) ?? []).map((identity) => ({
-      id: identity.text('id'),
-      levels: identity.objects('tcbLevels'),
-      ...parseTdxModule(identity),
-    })),
+    tdxModuleIdentities: (fields.optional('tdxModuleIdentities', (name) => fields.objects(name)) ?? []).map(
+      (identity) => ({
+        id: identity.text('id'),
+        levels: identity.objects('tcbLevels'),
+        ...parseTdxModule(identity),
+      }),
+    ),
   }
 }
 

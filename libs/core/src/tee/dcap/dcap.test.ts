@@ -49,7 +49,11 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
     revocation: 'required',
     crypto,
   })
-  const run = (row: DcapCase, endorsements: Endorsements = dcapEndorsements(storedCollateral(row.collateral)), bytes = readVector(row.quote.file)) => {
+  const run = (
+    row: DcapCase,
+    endorsements: Endorsements = dcapEndorsements(storedCollateral(row.collateral)),
+    bytes = readVector(row.quote.file),
+  ) => {
     const kind = kindOf(row)
     return verifierOf[kind].verify(evidenceOf(kind, bytes), context(row.verifyAt, endorsements))
   }
@@ -63,36 +67,50 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
       expect([rows.length, accepted.length]).toEqual([19, 10])
     })
 
-    it.each(accepted.map((row) => [`${row.quote.id} × ${row.collateral}`, row] as const))('%s gives its recorded facts', async (_id, row) => {
-      const claims = await run(row)
-      const recorded = row.quote['measurements'] as Record<string, string | number>
-      const names: Record<string, string> = { mrTd: 'mrtd' }
-      for (const [name, value] of Object.entries(recorded)) {
-        if (name === 'reportData') expect(toHex(claims.userData)).toBe(value)
-        else if (name === 'isvSvn') expect(claims.tcb.svn['isvSvn']).toBe(value)
-        else if (name === 'isvProdId') expect(claims.versions['isvProdId']).toBe(String(value))
-        else if (name === 'teeTcbSvn') expect(toHex(Uint8Array.from({ length: 16 }, (_x, i) => claims.tcb.svn[`tdx${i}`]!))).toBe(value)
-        else if (name !== 'teeTcbSvn2') expect([name, claims.measurements[names[name] ?? name]]).toEqual([name, value])
-      }
-      expect(claims.tcb.status).toBe(row.tcbStatus)
-      expect(claims.tcb.advisories).toEqual(row.advisories)
-      const parts = row.parts!.map(({ who, status, adv, date }) => ({ part: who, status, advisories: adv, date }))
-      expect(claims.tcb.parts).toEqual(parts)
-      expect(claims.debug).toBe(row.debug)
-      if (row.serviceTd !== undefined) expect(claims.flags['serviceTd']).toBe(row.serviceTd)
-      if (row.tdxModule) expect(claims.versions['tdxModule']).toBe(`1.${row.tdxModule.isvsvn}`)
-      expect([claims.validity.notBefore.toISOString(), claims.validity.notAfter.toISOString()]).toEqual(row.collateralWindow)
-      expect(claims.product).toBe(`fmspc:${row.quote['fmspc'].toUpperCase()}`)
-      expect(claims.platformId).toMatch(/^[0-9a-f]{32}$/)
-      expect(claims.revocation).toBe('checked')
-      expect(claims.provenance.rootFingerprint).toBe('44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3')
-      expect(claims.tcb.evaluationNumber).toBe(row.collateral.startsWith('C_') ? 15 : row.collateral.includes('2026') ? 18 : 17)
-    })
+    it.each(accepted.map((row) => [`${row.quote.id} × ${row.collateral}`, row] as const))(
+      '%s gives its recorded facts',
+      async (_id, row) => {
+        const claims = await run(row)
+        const recorded = row.quote['measurements'] as Record<string, string | number>
+        const names: Record<string, string> = { mrTd: 'mrtd' }
+        for (const [name, value] of Object.entries(recorded)) {
+          if (name === 'reportData') expect(toHex(claims.userData)).toBe(value)
+          else if (name === 'isvSvn') expect(claims.tcb.svn['isvSvn']).toBe(value)
+          else if (name === 'isvProdId') expect(claims.versions['isvProdId']).toBe(String(value))
+          else if (name === 'teeTcbSvn')
+            expect(toHex(Uint8Array.from({ length: 16 }, (_x, i) => claims.tcb.svn[`tdx${i}`]!))).toBe(value)
+          else if (name !== 'teeTcbSvn2')
+            expect([name, claims.measurements[names[name] ?? name]]).toEqual([name, value])
+        }
+        expect(claims.tcb.status).toBe(row.tcbStatus)
+        expect(claims.tcb.advisories).toEqual(row.advisories)
+        const parts = row.parts!.map(({ who, status, adv, date }) => ({ part: who, status, advisories: adv, date }))
+        expect(claims.tcb.parts).toEqual(parts)
+        expect(claims.debug).toBe(row.debug)
+        if (row.serviceTd !== undefined) expect(claims.flags['serviceTd']).toBe(row.serviceTd)
+        if (row.tdxModule) expect(claims.versions['tdxModule']).toBe(`1.${row.tdxModule.isvsvn}`)
+        expect([claims.validity.notBefore.toISOString(), claims.validity.notAfter.toISOString()]).toEqual(
+          row.collateralWindow,
+        )
+        expect(claims.product).toBe(`fmspc:${row.quote['fmspc'].toUpperCase()}`)
+        expect(claims.platformId).toMatch(/^[0-9a-f]{32}$/)
+        expect(claims.revocation).toBe('checked')
+        expect(claims.provenance.rootFingerprint).toBe(
+          '44a0196b2b99f889b8e149e95b807a350e7424964399e885a7cbb8ccfab674d3',
+        )
+        expect(claims.tcb.evaluationNumber).toBe(
+          row.collateral.startsWith('C_') ? 15 : row.collateral.includes('2026') ? 18 : 17,
+        )
+      },
+    )
 
-    it.each(rejected.map((row) => [`${row.quote.id} × ${row.collateral}`, row] as const))('%s is refused', async (_id, row) => {
-      const expected = row.quote.id === 'tdx/spr_e4' ? 'evidence-malformed' : CODES[row.reason!]
-      expect(await refusal(() => run(row))).toBe(expected)
-    })
+    it.each(rejected.map((row) => [`${row.quote.id} × ${row.collateral}`, row] as const))(
+      '%s is refused',
+      async (_id, row) => {
+        const expected = row.quote.id === 'tdx/spr_e4' ? 'evidence-malformed' : CODES[row.reason!]
+        expect(await refusal(() => run(row))).toBe(expected)
+      },
+    )
 
     it('spr_e4 is below every level once the text after it is cut off', async () => {
       const row = rejected.find(({ quote }) => quote.id === 'tdx/spr_e4')!
@@ -117,7 +135,10 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
       const tdxRow = accepted.find(({ quote }) => quote.id === 'tdx/phala')!
       const sgxRow = accepted.find(({ quote }) => quote.id === 'sgx/automata_v3')!
       const as = (kind: 'tdx' | 'sgx', row: DcapCase) =>
-        verifierOf[kind].verify(evidenceOf(kind, readVector(row.quote.file)), context(row.verifyAt, dcapEndorsements(storedCollateral(row.collateral))))
+        verifierOf[kind].verify(
+          evidenceOf(kind, readVector(row.quote.file)),
+          context(row.verifyAt, dcapEndorsements(storedCollateral(row.collateral))),
+        )
       expect(await refusal(() => as('sgx', tdxRow))).toBe('evidence-kind-mismatch')
       expect(await refusal(() => as('tdx', sgxRow))).toBe('evidence-kind-mismatch')
     })
@@ -135,26 +156,61 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
     const lastByteFlipped = (bytes: Uint8Array) => flipped(bytes, bytes.length - 1)
 
     const cases: readonly [string, AttestationErrorCode, () => Endorsements][] = [
-      ['a flipped bit in the root list’s signature', 'crl-signature-invalid', () => replaced(genuine, 'root-crl', lastByteFlipped(bytesOf('root-crl')))],
-      ['a flipped bit in the PCK list’s signature', 'crl-signature-invalid', () => replaced(genuine, 'pck-crl', lastByteFlipped(bytesOf('pck-crl')))],
+      [
+        'a flipped bit in the root list’s signature',
+        'crl-signature-invalid',
+        () => replaced(genuine, 'root-crl', lastByteFlipped(bytesOf('root-crl'))),
+      ],
+      [
+        'a flipped bit in the PCK list’s signature',
+        'crl-signature-invalid',
+        () => replaced(genuine, 'pck-crl', lastByteFlipped(bytesOf('pck-crl'))),
+      ],
       ['garbage for the root list', 'der-malformed', () => replaced(genuine, 'root-crl', utf8('garbage'))],
       ['garbage for the PCK list', 'der-malformed', () => replaced(genuine, 'pck-crl', utf8('garbage'))],
       ['an empty list', 'der-malformed', () => replaced(genuine, 'pck-crl', new Uint8Array())],
-      ['the two lists swapped', 'crl-issuer-mismatch', () => replaced(replaced(genuine, 'root-crl', bytesOf('pck-crl')), 'pck-crl', bytesOf('root-crl'))],
-      ['a changed isvprodid in the QE identity', 'collateral-signature-invalid', () => withText('qe-identity', (text) => text.replace('"isvprodid":2', '"isvprodid":3'))],
-      ['a changed status in the TCB info', 'collateral-signature-invalid', () => withText('tcb-info', (text) => text.replace('"OutOfDate"', '"UpToDate"'))],
-      ['the TCB signer replaced by the PCK chain', 'path-subject-unexpected', () => replaced(replaced(genuine, 'tcb-info-chain', utf8(pckChain())), 'qe-identity-chain', utf8(pckChain()))],
-      ['white space added to the TCB info', 'collateral-signature-invalid', () => withText('tcb-info', (text) => text.replace('"version":3', '"version": 3'))],
-      ['the QE identity in place of the TCB info', 'collateral-malformed', () => replaced(genuine, 'tcb-info', bytesOf('qe-identity'))],
+      [
+        'the two lists swapped',
+        'crl-issuer-mismatch',
+        () => replaced(replaced(genuine, 'root-crl', bytesOf('pck-crl')), 'pck-crl', bytesOf('root-crl')),
+      ],
+      [
+        'a changed isvprodid in the QE identity',
+        'collateral-signature-invalid',
+        () => withText('qe-identity', (text) => text.replace('"isvprodid":2', '"isvprodid":3')),
+      ],
+      [
+        'a changed status in the TCB info',
+        'collateral-signature-invalid',
+        () => withText('tcb-info', (text) => text.replace('"OutOfDate"', '"UpToDate"')),
+      ],
+      [
+        'the TCB signer replaced by the PCK chain',
+        'path-subject-unexpected',
+        () => replaced(replaced(genuine, 'tcb-info-chain', utf8(pckChain())), 'qe-identity-chain', utf8(pckChain())),
+      ],
+      [
+        'white space added to the TCB info',
+        'collateral-signature-invalid',
+        () => withText('tcb-info', (text) => text.replace('"version":3', '"version": 3')),
+      ],
+      [
+        'the QE identity in place of the TCB info',
+        'collateral-malformed',
+        () => replaced(genuine, 'tcb-info', bytesOf('qe-identity')),
+      ],
     ]
-    const pckChain = () => new TextDecoder().decode(parseQuote(readVector(row.quote.file)).pckChain).replaceAll('\0', '')
+    const pckChain = () =>
+      new TextDecoder().decode(parseQuote(readVector(row.quote.file)).pckChain).replaceAll('\0', '')
 
     it.each(cases)('refuses %s', async (_name, code, endorsements) => {
       expect(await refusal(() => run(row, endorsements()))).toBe(code)
     })
 
     it('refuses a stale list: B2’s PCK list in D', async () => {
-      const late = dcapCases().find(({ quote, collateral: name }) => quote.id === 'tdx/go_tdx_v5' && name === 'D_90C06F_2026_02')!
+      const late = dcapCases().find(
+        ({ quote, collateral: name }) => quote.id === 'tdx/go_tdx_v5' && name === 'D_90C06F_2026_02',
+      )!
       const old = dcapEndorsements(storedCollateral('B2_00806F_2025_10'))
       const mixed = replaced(dcapEndorsements(storedCollateral(late.collateral)), 'pck-crl', bytesOf('pck-crl', old))
       expect(await refusal(() => run(late, mixed))).toBe('crl-stale')
@@ -169,17 +225,38 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
 
     it('refuses each endorsement missing, doubled or unknown', async () => {
       for (const { role } of genuine) {
-        expect(await refusal(() => run(row, genuine.filter((item) => item.role !== role)))).toBe('endorsement-missing')
-        expect(await refusal(() => run(row, [...genuine, genuine.find((item) => item.role === role)!]))).toBe('endorsement-duplicate')
+        expect(
+          await refusal(() =>
+            run(
+              row,
+              genuine.filter((item) => item.role !== role),
+            ),
+          ),
+        ).toBe('endorsement-missing')
+        expect(await refusal(() => run(row, [...genuine, genuine.find((item) => item.role === role)!]))).toBe(
+          'endorsement-duplicate',
+        )
       }
-      expect(await refusal(() => run(row, [...genuine, { role: 'crl', bytes: bytesOf('root-crl') }]))).toBe('endorsement-unexpected')
-      expect(await refusal(() => run(row, [...genuine, { role: 'tcbinfo' as never, bytes: new Uint8Array() }]))).toBe('endorsement-unexpected')
+      expect(await refusal(() => run(row, [...genuine, { role: 'crl', bytes: bytesOf('root-crl') }]))).toBe(
+        'endorsement-unexpected',
+      )
+      expect(await refusal(() => run(row, [...genuine, { role: 'tcbinfo' as never, bytes: new Uint8Array() }]))).toBe(
+        'endorsement-unexpected',
+      )
     })
 
     it('refuses oversized evidence and endorsements before parsing them', async () => {
       expect(await refusal(() => run(row, genuine, new Uint8Array(QUOTE_BYTES_MAX + 1)))).toBe('evidence-too-large')
-      for (const [role, size] of [['root-crl', 1 << 20], ['pck-crl', 1 << 20], ['tcb-info', 1 << 18], ['qe-identity', 1 << 18], ['tcb-info-chain', 1 << 14]] as const) {
-        expect(await refusal(() => run(row, replaced(genuine, role, new Uint8Array(size + 1))))).toBe('endorsement-too-large')
+      for (const [role, size] of [
+        ['root-crl', 1 << 20],
+        ['pck-crl', 1 << 20],
+        ['tcb-info', 1 << 18],
+        ['qe-identity', 1 << 18],
+        ['tcb-info-chain', 1 << 14],
+      ] as const) {
+        expect(await refusal(() => run(row, replaced(genuine, role, new Uint8Array(size + 1))))).toBe(
+          'endorsement-too-large',
+        )
       }
     })
 
@@ -215,7 +292,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
     it('refuses a byte flipped anywhere in the lists and signed texts', { timeout: 240_000 }, async () => {
       for (const role of ['root-crl', 'pck-crl', 'tcb-info', 'qe-identity'] as const) {
         const bytes = bytesOf(role)
-        const result = await sweep(indices(0, bytes.length, 13), (i) => run(row, replaced(genuine, role, flipped(bytes, i))))
+        const result = await sweep(indices(0, bytes.length, 13), (i) =>
+          run(row, replaced(genuine, role, flipped(bytes, i))),
+        )
         report(`${role} byte flips (${crypto.name})`, result)
         expect(result.accepted).toEqual([])
       }
@@ -228,19 +307,34 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
       world = dcapWorld()
     })
     const verify = (
-      options: { quote?: QuoteOptions; collateral?: CollateralOptions; bytes?: Uint8Array; world?: DcapWorld; at?: Date; more?: Endorsements } = {},
+      options: {
+        quote?: QuoteOptions
+        collateral?: CollateralOptions
+        bytes?: Uint8Array
+        world?: DcapWorld
+        at?: Date
+        more?: Endorsements
+      } = {},
     ) => {
       const own = options.world ?? world
       const kind = options.quote?.form === 'sgx-v3' ? 'sgx' : 'tdx'
       const bytes = options.bytes ?? buildQuote(own, options.quote)
       const endorsements = [...collateral(own, options.collateral), ...(options.more ?? [])]
-      return verifierOf[kind].verify(evidenceOf(kind, bytes), context(options.at ?? DCAP_AT, endorsements, [own.root.der]))
+      return verifierOf[kind].verify(
+        evidenceOf(kind, bytes),
+        context(options.at ?? DCAP_AT, endorsements, [own.root.der]),
+      )
     }
     const sgxCollateral = { tcbInfo: tcbInfo({ id: 'SGX' }), qeIdentity: qeIdentity({ isvprodid: 1 }, 'QE') }
 
     it.each(['tdx-v4', 'tdx-v5-td10', 'tdx-v5-td15'] as const)('of form %s are accepted', async (form) => {
       const claims = await verify({ quote: { form } })
-      expect(claims).toMatchObject({ kind: 'tdx', debug: false, tcb: { status: 'UpToDate' }, measurements: { mrtd: 'a1'.repeat(48) } })
+      expect(claims).toMatchObject({
+        kind: 'tdx',
+        debug: false,
+        tcb: { status: 'UpToDate' },
+        measurements: { mrtd: 'a1'.repeat(48) },
+      })
       expect('mrServiceTd' in claims.measurements).toBe(form === 'tdx-v5-td15')
     })
 
@@ -251,16 +345,64 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
 
     describe('revocation', () => {
       const crlCases: readonly [string, AttestationErrorCode, () => CollateralOptions][] = [
-        ['a revoked PCK', 'certificate-revoked', () => ({ pckCrl: issueCrl({ issuer: world.ca, revoked: [world.pck.serial] }) })],
-        ['a revoked PCK CA', 'certificate-revoked', () => ({ rootCrl: issueCrl({ issuer: world.root, revoked: [world.ca.serial] }) })],
-        ['a revoked TCB signer', 'certificate-revoked', () => ({ rootCrl: issueCrl({ issuer: world.root, revoked: [world.signer.serial] }) })],
-        ['a stale PCK list', 'crl-stale', () => ({ pckCrl: issueCrl({ issuer: world.ca, nextUpdate: new Date('2026-01-09T00:00:00Z') }) })],
-        ['a stale root list', 'crl-stale', () => ({ rootCrl: issueCrl({ issuer: world.root, nextUpdate: new Date('2026-01-09T00:00:00Z') }) })],
-        ['a PCK list of tomorrow', 'crl-not-yet-valid', () => ({ pckCrl: issueCrl({ issuer: world.ca, thisUpdate: new Date('2026-01-11T00:00:00Z') }) })],
-        ['a PCK list by another key', 'crl-signature-invalid', () => ({ pckCrl: issueCrl({ issuer: world.ca, signedBy: world.root.key }) })],
-        ['a root list by another key', 'crl-signature-invalid', () => ({ rootCrl: issueCrl({ issuer: world.root, signedBy: world.ca.key }) })],
-        ['a PCK list of another CA', 'crl-issuer-mismatch', () => ({ pckCrl: issueCrl({ issuer: issueCertificate({ subject: 'Intel SGX PCK Processor CA', key: world.ca.key, issuer: world.root }) }) })],
-        ['a PCK list without an end', 'crl-malformed', () => ({ pckCrl: issueCrl({ issuer: world.ca, nextUpdate: null }) })],
+        [
+          'a revoked PCK',
+          'certificate-revoked',
+          () => ({ pckCrl: issueCrl({ issuer: world.ca, revoked: [world.pck.serial] }) }),
+        ],
+        [
+          'a revoked PCK CA',
+          'certificate-revoked',
+          () => ({ rootCrl: issueCrl({ issuer: world.root, revoked: [world.ca.serial] }) }),
+        ],
+        [
+          'a revoked TCB signer',
+          'certificate-revoked',
+          () => ({ rootCrl: issueCrl({ issuer: world.root, revoked: [world.signer.serial] }) }),
+        ],
+        [
+          'a stale PCK list',
+          'crl-stale',
+          () => ({ pckCrl: issueCrl({ issuer: world.ca, nextUpdate: new Date('2026-01-09T00:00:00Z') }) }),
+        ],
+        [
+          'a stale root list',
+          'crl-stale',
+          () => ({ rootCrl: issueCrl({ issuer: world.root, nextUpdate: new Date('2026-01-09T00:00:00Z') }) }),
+        ],
+        [
+          'a PCK list of tomorrow',
+          'crl-not-yet-valid',
+          () => ({ pckCrl: issueCrl({ issuer: world.ca, thisUpdate: new Date('2026-01-11T00:00:00Z') }) }),
+        ],
+        [
+          'a PCK list by another key',
+          'crl-signature-invalid',
+          () => ({ pckCrl: issueCrl({ issuer: world.ca, signedBy: world.root.key }) }),
+        ],
+        [
+          'a root list by another key',
+          'crl-signature-invalid',
+          () => ({ rootCrl: issueCrl({ issuer: world.root, signedBy: world.ca.key }) }),
+        ],
+        [
+          'a PCK list of another CA',
+          'crl-issuer-mismatch',
+          () => ({
+            pckCrl: issueCrl({
+              issuer: issueCertificate({
+                subject: 'Intel SGX PCK Processor CA',
+                key: world.ca.key,
+                issuer: world.root,
+              }),
+            }),
+          }),
+        ],
+        [
+          'a PCK list without an end',
+          'crl-malformed',
+          () => ({ pckCrl: issueCrl({ issuer: world.ca, nextUpdate: null }) }),
+        ],
       ]
       it.each(crlCases)('refuses %s', async (_name, code, options) => {
         expect(await refusal(() => verify({ collateral: options() }))).toBe(code)
@@ -274,7 +416,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
       it('does not let the caller go without lists', async () => {
         const endorsements = collateral(world).filter(({ role }) => role !== 'pck-crl')
         const unchecked = { ...context(DCAP_AT, endorsements, [world.root.der]), revocation: 'unchecked' as const }
-        expect(await refusal(() => tdx.verify(evidenceOf('tdx', buildQuote(world)), unchecked))).toBe('endorsement-missing')
+        expect(await refusal(() => tdx.verify(evidenceOf('tdx', buildQuote(world)), unchecked))).toBe(
+          'endorsement-missing',
+        )
       })
     })
 
@@ -294,7 +438,11 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
 
       it('refuses a body type that version 5 does not define', async () => {
         const bytes = buildQuote(world, { form: 'tdx-v5-td10' })
-        for (const [offset, value] of [[48, 1], [48, 4], [50, 0]] as const) {
+        for (const [offset, value] of [
+          [48, 1],
+          [48, 4],
+          [50, 0],
+        ] as const) {
           const changed = Uint8Array.from(bytes)
           changed[offset] = value
           expect(await refusal(() => verify({ bytes: changed }))).toBe('evidence-version-unsupported')
@@ -313,7 +461,11 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
         const sectionLength = 48 + 584
         for (const delta of [1, -1, 1000]) {
           const changed = Uint8Array.from(bytes)
-          new DataView(changed.buffer).setUint32(sectionLength, new DataView(changed.buffer).getUint32(sectionLength, true) + delta, true)
+          new DataView(changed.buffer).setUint32(
+            sectionLength,
+            new DataView(changed.buffer).getUint32(sectionLength, true) + delta,
+            true,
+          )
           expect(await refusal(() => verify({ bytes: changed }))).toBe('evidence-malformed')
         }
       })
@@ -324,7 +476,11 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
       const cases: readonly [string, AttestationErrorCode, QuoteOptions][] = [
         ['a report signed by another key', 'qe-report-signature-invalid', { pckKey: stranger }],
         ['a quote signed by another key', 'evidence-signature-invalid', { quotingKey: stranger }],
-        ['report data of another attestation key', 'qe-report-data-mismatch', { qeReport: { 320: Uint8Array.of(0, 0) } }],
+        [
+          'report data of another attestation key',
+          'qe-report-data-mismatch',
+          { qeReport: { 320: Uint8Array.of(0, 0) } },
+        ],
         ['report data with a second half', 'qe-report-data-mismatch', { qeReport: { 383: Uint8Array.of(1) } }],
         ['another MRSIGNER', 'qe-identity-mismatch', { qeReport: { 128: Uint8Array.of(0) } }],
         ['another ISVPRODID', 'qe-identity-mismatch', { qeReport: { 256: Uint8Array.of(9) } }],
@@ -350,7 +506,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
       it('refuses another root', async () => {
         const bytes = buildQuote(world)
         const endorsements = collateral(world)
-        expect(await refusal(() => tdx.verify(evidenceOf('tdx', bytes), context(DCAP_AT, endorsements)))).toBe('path-root-untrusted')
+        expect(await refusal(() => tdx.verify(evidenceOf('tdx', bytes), context(DCAP_AT, endorsements)))).toBe(
+          'path-root-untrusted',
+        )
       })
 
       it('refuses certificates in each other’s places', async () => {
@@ -371,7 +529,13 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
       })
 
       it('refuses a TCB signer below the CA instead of the root', async () => {
-        const signer = issueCertificate({ subject: 'Intel SGX TCB Signing', key: world.signer.key, issuer: world.ca, ca: false, keyUsage: [0] })
+        const signer = issueCertificate({
+          subject: 'Intel SGX TCB Signing',
+          key: world.signer.key,
+          issuer: world.ca,
+          ca: false,
+          keyUsage: [0],
+        })
         const options = { signerChain: [signer, world.ca, world.root] }
         expect(await refusal(() => verify({ collateral: options }))).toBe('path-subject-unexpected')
       })
@@ -379,7 +543,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
       it('refuses an expired TCB signer and collateral signed by another key', async () => {
         const expired = dcapWorld({ signer: { notAfter: new Date('2026-01-01T00:00:00Z') } })
         expect(await refusal(() => verify({ world: expired }))).toBe('certificate-expired')
-        expect(await refusal(() => verify({ collateral: { signedBy: world.pck.key } }))).toBe('collateral-signature-invalid')
+        expect(await refusal(() => verify({ collateral: { signedBy: world.pck.key } }))).toBe(
+          'collateral-signature-invalid',
+        )
       })
     })
 
@@ -416,7 +582,15 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
         ['an unknown status', 'collateral-malformed', { levels: [{ status: 'Fine' }] }],
         ['fifteen components', 'collateral-malformed', { levels: [{ status: 'UpToDate', sgx: Array(15).fill(1) }] }],
         ['no module for version 0', 'tdx-module-mismatch', { fields: { tdxModule: undefined } }],
-        ['a module mask with holes', 'collateral-malformed', { fields: { tdxModule: { mrsigner: '00'.repeat(48), attributes: '00'.repeat(8), attributesMask: '00'.repeat(8) } } }],
+        [
+          'a module mask with holes',
+          'collateral-malformed',
+          {
+            fields: {
+              tdxModule: { mrsigner: '00'.repeat(48), attributes: '00'.repeat(8), attributesMask: '00'.repeat(8) },
+            },
+          },
+        ],
       ]
       it.each(info)('refuses %s', async (_name, code, options) => {
         expect(await refusal(() => verify({ collateral: { tcbInfo: tcbInfo(options) } }))).toBe(code)
@@ -454,7 +628,10 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
           { status: 'ConfigurationNeeded', sgx: [...Array(15).fill(0), 6] },
           { status: 'OutOfDate', advisories: ['INTEL-SA-00002', 'INTEL-SA-00001'] },
         ]
-        expect(await at({ levels })).toMatchObject({ status: 'OutOfDate', advisories: ['INTEL-SA-00001', 'INTEL-SA-00002'] })
+        expect(await at({ levels })).toMatchObject({
+          status: 'OutOfDate',
+          advisories: ['INTEL-SA-00001', 'INTEL-SA-00002'],
+        })
       })
 
       it('compare TDX components from index 0 for a module of version 0', async () => {
@@ -466,12 +643,22 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
       it('compare TDX components from index 2 for a versioned module, whose identity judges the first', async () => {
         // Level asks for [5, 1, 3]; the module says version 1, SVN 2: index 0 is not compared with the level.
         const levels = [{ status: 'UpToDate', tdx: [5, 1, 3, ...Array(13).fill(0)] }, { status: 'OutOfDate' }]
-        const modules = [{ id: 'TDX_01', levels: [{ isvsvn: 2, status: 'UpToDate' }, { isvsvn: 1, status: 'OutOfDate' }] }]
+        const modules = [
+          {
+            id: 'TDX_01',
+            levels: [
+              { isvsvn: 2, status: 'UpToDate' },
+              { isvsvn: 1, status: 'OutOfDate' },
+            ],
+          },
+        ]
         const own = (svn: readonly number[]) => ({ teeTcbSvn: [...svn, ...Array<number>(16 - svn.length).fill(0)] })
         expect((await at({ levels, modules }, own([2, 1, 3]))).status).toBe('UpToDate')
         expect((await at({ levels, modules }, own([1, 1, 3]))).status).toBe('OutOfDate')
         expect((await at({ levels, modules }, own([9, 1, 2]))).status).toBe('OutOfDate')
-        expect((await at({ levels, modules }, own([9, 1, 2]))).parts!.map(({ part, status }) => [part, status])).toEqual([
+        expect(
+          (await at({ levels, modules }, own([9, 1, 2]))).parts!.map(({ part, status }) => [part, status]),
+        ).toEqual([
           ['qe', 'UpToDate'],
           ['tdxModule', 'UpToDate'],
           ['platform', 'OutOfDate'],
@@ -499,29 +686,50 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
       })
 
       it('advise a relaunch when only the module the TD was started on is old (TDRelaunchCheck.cpp)', async () => {
-        const modules = [{ id: 'TDX_01', levels: [{ isvsvn: 5, status: 'UpToDate' }, { isvsvn: 2, status: 'OutOfDate' }] }]
+        const modules = [
+          {
+            id: 'TDX_01',
+            levels: [
+              { isvsvn: 5, status: 'UpToDate' },
+              { isvsvn: 2, status: 'OutOfDate' },
+            ],
+          },
+        ]
         const launched = [2, 1, 3, ...Array<number>(13).fill(0)]
-        const running = (svn: number, third = 3) => ({ form: 'tdx-v5-td15', teeTcbSvn: launched, teeTcbSvn2: [svn, 1, third, ...Array<number>(13).fill(0)] }) as const
+        const running = (svn: number, third = 3) =>
+          ({
+            form: 'tdx-v5-td15',
+            teeTcbSvn: launched,
+            teeTcbSvn2: [svn, 1, third, ...Array<number>(13).fill(0)],
+          }) as const
         const levels = [{ status: 'UpToDate', tdx: [5, 1, 3, ...Array(13).fill(0)] }]
         expect((await at({ levels, modules }, running(5))).status).toBe('TDRelaunchAdvised')
         expect((await at({ levels, modules }, running(4))).status).toBe('OutOfDate')
         expect((await at({ levels, modules }, running(5, 2))).status).toBe('OutOfDate')
         const configuration = [{ ...levels[0]!, status: 'ConfigurationNeeded' }]
-        expect((await at({ levels: configuration, modules }, running(5))).status).toBe('TDRelaunchAdvisedConfigurationNeeded')
+        expect((await at({ levels: configuration, modules }, running(5))).status).toBe(
+          'TDRelaunchAdvisedConfigurationNeeded',
+        )
         expect((await at({ levels, modules }, { ...running(5), qeIsvSvn: 3 })).status).toBe('OutOfDate')
         expect((await at({ levels, modules }, { ...running(5), form: 'tdx-v5-td10' })).status).toBe('OutOfDate')
       })
     })
 
     describe('TD attributes', () => {
-      const with_ = (offset: number, value: number) => verify({ quote: { body: { [TD.tdAttributes + offset]: Uint8Array.of(value) } } })
+      const with_ = (offset: number, value: number) =>
+        verify({ quote: { body: { [TD.tdAttributes + offset]: Uint8Array.of(value) } } })
 
       it.each([0x01, 0x10, 0x80])('count 0x%s in the first byte as debug', async (value) => {
         expect((await with_(0, value)).debug).toBe(true)
       })
 
       it('are named', async () => {
-        expect((await with_(3, 0x70)).flags).toMatchObject({ septVeDisable: true, migratable: true, pks: true, perfmon: false })
+        expect((await with_(3, 0x70)).flags).toMatchObject({
+          septVeDisable: true,
+          migratable: true,
+          pks: true,
+          perfmon: false,
+        })
         expect((await with_(7, 0x80)).flags).toMatchObject({ perfmon: true })
         expect((await with_(3, 0)).flags).toMatchObject({ septVeDisable: false })
       })
@@ -538,7 +746,10 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
     })
 
     it('report SGX debug', async () => {
-      const claims = await verify({ quote: { form: 'sgx-v3', body: { 48: Uint8Array.of(0x07) } }, collateral: sgxCollateral })
+      const claims = await verify({
+        quote: { form: 'sgx-v3', body: { 48: Uint8Array.of(0x07) } },
+        collateral: sgxCollateral,
+      })
       expect(claims.debug).toBe(true)
     })
 

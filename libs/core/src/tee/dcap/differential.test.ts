@@ -2,7 +2,13 @@ import { createRequire } from 'node:module'
 import { describe, expect, it } from 'vitest'
 import { AttestationError } from '../error.js'
 import { MEDIA_TYPES, type Endorsement } from '../evidence.js'
-import { dcapCases, dcapEndorsements, storedCollateral, type DcapCase, type StoredCollateral } from '../testing/dcap-vectors.js'
+import {
+  dcapCases,
+  dcapEndorsements,
+  storedCollateral,
+  type DcapCase,
+  type StoredCollateral,
+} from '../testing/dcap-vectors.js'
 import { PROVIDERS } from '../testing/providers.js'
 import { derOf, readVector } from '../testing/vectors.js'
 import { sgx, tdx } from './verify.js'
@@ -12,7 +18,11 @@ import { sgx, tdx } from './verify.js'
  * and compares all sixteen TDX components where Intel compares from the third. Every difference must be on the list.
  */
 interface Phala {
-  verify(quote: Uint8Array, collateral: StoredCollateral, nowSeconds: number): { status: string; advisory_ids: string[] }
+  verify(
+    quote: Uint8Array,
+    collateral: StoredCollateral,
+    nowSeconds: number,
+  ): { status: string; advisory_ids: string[] }
 }
 const phala = createRequire(import.meta.url)('@phala/dcap-qvl') as Phala
 
@@ -24,7 +34,13 @@ async function ours(row: DcapCase, collateral: StoredCollateral): Promise<string
   try {
     const { tcb, debug } = await (kind === 'tdx' ? tdx : sgx).verify(
       { kind, mediaType: MEDIA_TYPES[kind], bytes: readVector(row.quote.file) },
-      { at: new Date(row.verifyAt), roots: { intel: [INTEL] }, endorsements, revocation: 'required', crypto: PROVIDERS[0]! },
+      {
+        at: new Date(row.verifyAt),
+        roots: { intel: [INTEL] },
+        endorsements,
+        revocation: 'required',
+        crypto: PROVIDERS[0]!,
+      },
     )
     return debug ? 'refused: debug' : `${tcb.status} [${tcb.advisories}]`
   } catch (error) {
@@ -35,7 +51,11 @@ async function ours(row: DcapCase, collateral: StoredCollateral): Promise<string
 
 function theirs(row: DcapCase, collateral: StoredCollateral): string {
   try {
-    const { status, advisory_ids } = phala.verify(readVector(row.quote.file), collateral, Date.parse(row.verifyAt) / 1000)
+    const { status, advisory_ids } = phala.verify(
+      readVector(row.quote.file),
+      collateral,
+      Date.parse(row.verifyAt) / 1000,
+    )
     return `${status} [${advisory_ids.toSorted()}]`
   } catch (error) {
     return /debug/i.test(messages(error)) ? 'refused: debug' : 'refused'
@@ -50,9 +70,9 @@ const ADVISORIES = 'OutOfDate [INTEL-SA-00960,INTEL-SA-00982,INTEL-SA-00986]'
 const UP_TO_DATE = 'UpToDate []'
 
 /**
- * quote × collateral → [ours, theirs]. One cause: Intel leaves TEE_TCB_SVN[0] and [1] of a versioned TDX module to the
- * module's identity, Phala compares them with the platform's level. So the current module of cos113 looks old to it, and
- * the old one of az_trustee is below every level.
+ * quote × collateral → [ours, theirs]. One cause: Intel leaves TEE_TCB_SVN[0] and [1] of a versioned TDX module to
+ * the module's identity, Phala compares them with the platform's level. So the current module of cos113 looks old to
+ * it, and the old one of az_trustee is below every level.
  */
 const DIFFERENCES: Readonly<Record<string, readonly [string, string]>> = {
   'tdx/cos113 × B_00806F_2025_06': [UP_TO_DATE, ADVISORIES],
@@ -73,7 +93,10 @@ const UNAUTHENTICATED_LISTS: readonly [string, (c: StoredCollateral) => StoredCo
 const REFUSED_BY_BOTH: readonly [string, (c: StoredCollateral) => StoredCollateral][] = [
   ['a changed status in the TCB info', (c) => ({ ...c, tcb_info: c.tcb_info.replace('"OutOfDate"', '"UpToDate"') })],
   ['a changed isvprodid', (c) => ({ ...c, qe_identity: c.qe_identity.replace('"isvprodid":2', '"isvprodid":3') })],
-  ['another TCB signer', (c) => ({ ...c, tcb_info_issuer_chain: storedCollateral('C_50806F_2023_06').tcb_info_issuer_chain })],
+  [
+    'another TCB signer',
+    (c) => ({ ...c, tcb_info_issuer_chain: storedCollateral('C_50806F_2023_06').tcb_info_issuer_chain }),
+  ],
 ]
 
 describe('differential: @phala/dcap-qvl 0.3.9', () => {
@@ -88,7 +111,9 @@ describe('differential: @phala/dcap-qvl 0.3.9', () => {
     expect(found).toEqual(DIFFERENCES)
   })
 
-  const late = dcapCases().find(({ quote, collateral }) => quote.id === 'tdx/go_tdx_v5' && collateral === 'D_90C06F_2026_02')!
+  const late = dcapCases().find(
+    ({ quote, collateral }) => quote.id === 'tdx/go_tdx_v5' && collateral === 'D_90C06F_2026_02',
+  )!
 
   it.each(UNAUTHENTICATED_LISTS)('differs on %s, which Phala accepts', async (_name, change) => {
     const changed = change(storedCollateral(late.collateral))

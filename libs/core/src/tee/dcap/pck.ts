@@ -76,7 +76,9 @@ function smallInteger(value: Uint8Array): number {
 }
 
 function ofLength(bytes: Uint8Array, length: number, name: string): Uint8Array {
-  return bytes.length === length ? bytes : malformed(`${name} of ${bytes.length} bytes (${toHex(bytes.subarray(0, 8))}…)`)
+  return bytes.length === length
+    ? bytes
+    : malformed(`${name} of ${bytes.length} bytes (${toHex(bytes.subarray(0, 8))}…)`)
 }
 
 function missing(name: string): never {

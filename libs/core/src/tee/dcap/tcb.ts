@@ -58,7 +58,12 @@ export function tdxTcb(info: TcbInfo, pck: PckPlatform, report: TdReport, qe: Tc
   const tdxModule = moduleTcb(info, report)
   const moduleStatus = tdxModule ? component(tdxModule) : 'UpToDate'
   const converged = converge(platform.status, moduleStatus)
-  const advised = relaunchAdvised(info, report, { sgxStatus, tdxStatus: converged, moduleStatus, qeStatus: component(qe) })
+  const advised = relaunchAdvised(info, report, {
+    sgxStatus,
+    tdxStatus: converged,
+    moduleStatus,
+    qeStatus: component(qe),
+  })
   const parts = [qe, ...(tdxModule ? [tdxModule] : []), platform]
   return verdict(converge(advised ?? converged, component(qe)), parts)
 }

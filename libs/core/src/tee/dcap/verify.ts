@@ -3,7 +3,7 @@ import { commonName, parseCertificate, type Certificate } from '../certificate.j
 import { parseCrl, CRL_BYTES_MAX, type Crl } from '../crl.js'
 import { ensure, refuse } from '../error.js'
 import {
-  checkEnvelope,
+  openEnvelope,
   EndorsementSet,
   provenance,
   type EndorsementRole,
@@ -42,10 +42,10 @@ const COLLATERAL: readonly EndorsementRole[] = [
 const CHAIN_BYTES_MAX = 16 * 1024
 
 async function verify(evidence: Evidence, context: VerifyContext, kind: 'tdx' | 'sgx'): Promise<EvidenceClaims> {
-  checkEnvelope(evidence, kind, QUOTE_BYTES_MAX)
+  const bytes = openEnvelope(evidence, kind, QUOTE_BYTES_MAX)
   const allowed: readonly EndorsementRole[] = kind === 'tdx' ? [...COLLATERAL, 'event-log'] : COLLATERAL
   const endorsements = new EndorsementSet(context.endorsements, allowed)
-  const quote = parseQuote(evidence.bytes)
+  const quote = parseQuote(bytes)
   ensure(quote.body.type === kind, 'evidence-kind-mismatch', `a ${quote.body.type} quote is not ${kind}`)
 
   const chain = await verifyPckChain(quote, endorsements, context)
@@ -75,12 +75,11 @@ async function verify(evidence: Evidence, context: VerifyContext, kind: 'tdx' | 
     flags: { ...platform.configuration, ...specific.flags },
     revocation: 'checked',
     validity: { notBefore: new Date(validity.notBefore), notAfter: new Date(validity.notAfter) },
-    provenance: await provenance(context, {
-      root: chain.root.raw,
-      signer: chain.pck.raw,
-      evidence: quote.raw,
-      verifier: kind,
-    }),
+    provenance: await provenance(
+      kind,
+      { root: chain.root.raw, signer: chain.pck.raw, evidence: quote.raw, endorsements },
+      context.crypto,
+    ),
   }
 }
 
@@ -127,7 +126,9 @@ async function openCollateral(
   const identityChain = endorsements.one('qe-identity-chain', CHAIN_BYTES_MAX)
   const infoSigner = await verifySignerChain(infoChain, chain, context)
   // Intel signs both with one certificate, so the second chain is usually the first again.
-  const identitySigner = equal(infoChain, identityChain) ? infoSigner : await verifySignerChain(identityChain, chain, context)
+  const identitySigner = equal(infoChain, identityChain)
+    ? infoSigner
+    : await verifySignerChain(identityChain, chain, context)
   const info = endorsements.one('tcb-info', SIGNED_JSON_BYTES_MAX)
   const identity = endorsements.one('qe-identity', SIGNED_JSON_BYTES_MAX)
   const tcbInfo = await openTcbInfo(info, infoSigner.signer, at, crypto)
@@ -166,7 +167,11 @@ function checkCollateralFits(info: TcbInfo, platform: PckPlatform, kind: 'tdx' |
 /** The PCK signed the quoting enclave's report, and the report carries the digest of the attestation key. */
 async function checkQuotingEnclave(quote: Quote, pck: Certificate, { crypto }: VerifyContext): Promise<void> {
   const { publicKey } = pck
-  ensure(publicKey.type === 'ec' && publicKey.curve === 'P-256', 'certificate-algorithm-unsupported', 'PCK is not P-256')
+  ensure(
+    publicKey.type === 'ec' && publicKey.curve === 'P-256',
+    'certificate-algorithm-unsupported',
+    'PCK is not P-256',
+  )
   const genuine = await crypto.verifyEcdsa({
     curve: 'P-256',
     hash: 'SHA-256',

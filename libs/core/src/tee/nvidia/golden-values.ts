@@ -4,7 +4,7 @@ import type { CryptoProvider } from '../crypto.js'
 import { AttestationError, ensure } from '../error.js'
 import { Fields } from '../fields.js'
 import * as Json from '../json.js'
-import { iso, type Validity } from '../path.js'
+import { checkWindow, type Validity } from '../path.js'
 
 /**
  * Golden values: what NVIDIA's reference integrity manifest (RIM, a signed SWID tag in XML) says a driver or a VBIOS
@@ -12,7 +12,7 @@ import { iso, type Validity } from '../path.js'
  * compact JWS (RFC 7515), header exactly `{"alg":"ES384","typ":"vnd.haca.gpu-golden-values+json"}`:
  *
  *     { "v": 1, "component": "vbios", "product": "GH100", "version": "96.00.5E.00.01",
- *       "board": { "project": "1010", "projectSku": "0200", "chipSku": "882" },      // VBIOS only
+ *       "board": { "project": "1010", "projectSku": "0200", "chipSku": "882" },      // VBIOS of a GPU
  *       "source": { "id": "<RIM id>", "sha256": "<of the RIM file>" },
  *       "notBefore": "2023-09-06T00:00:00Z", "notAfter": "2025-09-05T00:00:00Z",     // of the RIM's signer
  *       "measurements": [ { "index": 1, "digests": ["<SHA-384>", …] } ] }            // active ones; alternatives
@@ -53,12 +53,12 @@ export async function openGoldenValues(
 ): Promise<GoldenValues> {
   ensure(jws.length <= GOLDEN_VALUES_BYTES_MAX, 'endorsement-too-large', `golden values of ${jws.length} bytes`)
   const [header, payload, signature, ...rest] = (fromUtf8(jws) ?? '').split('.')
-  if (header === undefined || payload === undefined || signature === undefined || rest.length > 0) malformed('not a JWS')
+  if (header === undefined || payload === undefined || signature === undefined || rest.length > 0)
+    malformed('not a JWS')
   checkHeader(decoded(header))
   await checkSignature(utf8(`${header}.${payload}`), decoded(signature), signers, crypto)
   const golden = parseGoldenValues(decoded(payload))
-  if (at < golden.notBefore) throw new AttestationError('golden-values-stale', `valid from ${iso(golden.notBefore)}`)
-  if (at > golden.notAfter) throw new AttestationError('golden-values-stale', `valid until ${iso(golden.notAfter)}`)
+  checkWindow(golden, at, 'source', { early: 'golden-values-stale', late: 'golden-values-stale' })
   return golden
 }
 
@@ -88,7 +88,7 @@ export function parseGoldenValues(bytes: Uint8Array): GoldenValues {
   if (fields.integer('v') !== 1) malformed('version is not 1')
   const component = fields.word('component', ['driver', 'vbios'])
   const board = fields.optional('board', (name) => parseBoard(fields.object(name)))
-  if ((component === 'vbios') !== (board !== undefined)) malformed('a board belongs to a VBIOS and to nothing else')
+  if (board && component !== 'vbios') malformed('a board belongs to a VBIOS and to nothing else')
   const source = fields.object('source')
   const sourceId = source.text('id')
   source.hex('sha256', 32)
@@ -108,7 +108,11 @@ export function parseGoldenValues(bytes: Uint8Array): GoldenValues {
 }
 
 function parseBoard(fields: Fields): Board {
-  const board = { project: fields.text('project'), projectSku: fields.text('projectSku'), chipSku: fields.text('chipSku') }
+  const board = {
+    project: fields.text('project'),
+    projectSku: fields.text('projectSku'),
+    chipSku: fields.text('chipSku'),
+  }
   fields.end()
   return board
 }

@@ -40,7 +40,9 @@ const verifierOf = { 'nvidia-gpu': nvidiaGpu, 'nvidia-switch': nvidiaSwitch }
 const evidenceOf = (kind: Kind, bytes: Uint8Array): Evidence => ({ kind, mediaType: MEDIA_TYPES[kind], bytes })
 const kindOf = ({ id }: VectorEntry): Kind => (id.includes('nvswitch') ? 'nvidia-switch' : 'nvidia-gpu')
 
-const genuine = entries('nvidia/').filter(({ kind, expect: e }) => kind === 'nvidia-gpu-spdm' && e.signatureChain === 'valid')
+const genuine = entries('nvidia/').filter(
+  ({ kind, expect: e }) => kind === 'nvidia-gpu-spdm' && e.signatureChain === 'valid',
+)
 
 describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA with %s', (_, crypto) => {
   const context = (endorsements: readonly Endorsement[], change: Partial<VerifyContext> = {}): VerifyContext => ({
@@ -51,31 +53,51 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
     crypto,
     ...change,
   })
-  const chain = (vector: VectorEntry): Endorsement => ({ role: 'device-chain', bytes: readVector(vector['certificateChain'].file) })
+  const chain = (vector: VectorEntry): Endorsement => ({
+    role: 'device-chain',
+    bytes: readVector(vector['certificateChain'].file),
+  })
 
   describe('genuine reports', () => {
     it('are four', () => {
-      expect(genuine.map(({ id }) => id)).toEqual(['nvidia/hopper-535-vbios-5E0001', 'nvidia/hopper-550', 'nvidia/hopper-580', 'nvidia/nvswitch-ls10'])
+      expect(genuine.map(({ id }) => id)).toEqual([
+        'nvidia/hopper-535-vbios-5E0001',
+        'nvidia/hopper-550',
+        'nvidia/hopper-580',
+        'nvidia/nvswitch-ls10',
+      ])
     })
 
-    it.each(genuine.map((vector) => [vector.id, vector] as const))('%s gives its recorded facts', async (_id, vector) => {
-      const kind = kindOf(vector)
-      const claims = await verifierOf[kind].verify(evidenceOf(kind, readVector(vector.file)), context([chain(vector)]))
-      expect(toHex(claims.nonce!)).toBe(vector['nonce'])
-      if (kind === 'nvidia-gpu') {
-        const { driver, vbios, project, projectSku, chipSku } = vector as Record<string, any>
-        expect(claims.versions).toEqual({ driver, vbios, project, projectSku, chipSku })
-      }
-      expect(Object.keys(claims.measurements)).toHaveLength(vector['measurementCount'])
-      expect(claims.flags['fwid']).toBe(vector['expect'].fwid === 'match')
-      expect(claims).toMatchObject({ kind, role: kind === 'nvidia-gpu' ? 'gpu' : 'switch', product: kind === 'nvidia-gpu' ? 'GH100' : 'LS10' })
-      expect(claims.debug).toBeUndefined()
-      expect(claims.flags).toMatchObject({ goldenDriver: false, goldenVbios: false, ocspGood: false })
-      expect(claims.provenance.rootFingerprint).toBe('102bf659d5419614c9d8e6aecebc80454eb26b1df6a769ac720b9a690b167b48')
-      expect(claims.validity.notAfter).toEqual(new Date('9999-12-31T23:59:59Z'))
-      expect(claims.platformId).toMatch(/^[0-9a-f]{18}$/)
-      expect(claims.revocation).toBe('unchecked')
-    })
+    it.each(genuine.map((vector) => [vector.id, vector] as const))(
+      '%s gives its recorded facts',
+      async (_id, vector) => {
+        const kind = kindOf(vector)
+        const claims = await verifierOf[kind].verify(
+          evidenceOf(kind, readVector(vector.file)),
+          context([chain(vector)]),
+        )
+        expect(toHex(claims.nonce!)).toBe(vector['nonce'])
+        if (kind === 'nvidia-gpu') {
+          const { driver, vbios, project, projectSku, chipSku } = vector as Record<string, any>
+          expect(claims.versions).toEqual({ driver, vbios, project, projectSku, chipSku })
+        }
+        expect(Object.keys(claims.measurements)).toHaveLength(vector['measurementCount'])
+        expect(claims.flags['fwid']).toBe(vector['expect'].fwid === 'match')
+        expect(claims).toMatchObject({
+          kind,
+          role: kind === 'nvidia-gpu' ? 'gpu' : 'switch',
+          product: kind === 'nvidia-gpu' ? 'GH100' : 'LS10',
+        })
+        expect(claims.debug).toBeUndefined()
+        expect(claims.flags).toMatchObject({ goldenDriver: false, goldenVbios: false, ocspGood: false })
+        expect(claims.provenance.rootFingerprint).toBe(
+          '102bf659d5419614c9d8e6aecebc80454eb26b1df6a769ac720b9a690b167b48',
+        )
+        expect(claims.validity.notAfter).toEqual(new Date('9999-12-31T23:59:59Z'))
+        expect(claims.platformId).toMatch(/^[0-9a-f]{18}$/)
+        expect(claims.revocation).toBe('unchecked')
+      },
+    )
 
     it('are refused as the other kind of device', async () => {
       const swap = (vector: VectorEntry, kind: Kind) =>
@@ -86,41 +108,56 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
 
     it('the one with an invalid signature is refused', async () => {
       const vector = entry('nvidia/negative/hopper-invalid-signature')
-      const attempt = () => nvidiaGpu.verify(evidenceOf('nvidia-gpu', readVector(vector.file)), context([chain(vector)]))
+      const attempt = () =>
+        nvidiaGpu.verify(evidenceOf('nvidia-gpu', readVector(vector.file)), context([chain(vector)]))
       expect(await refusal(attempt)).toBe('evidence-signature-invalid')
     })
 
-    it('are refused with the chain of another device, another root, or without revocation where it is required', async () => {
+    it('are refused with another device’s chain, another root, or without required revocation', async () => {
       const [first, second] = [entry('nvidia/hopper-550'), entry('nvidia/hopper-580')]
       const bytes = evidenceOf('nvidia-gpu', readVector(first.file))
       expect(await refusal(() => nvidiaGpu.verify(bytes, context([chain(second)])))).toBe('evidence-signature-invalid')
       const rim = { roots: { nvidia: [derOf('roots/nvidia-rim-root.crt')] } }
       expect(await refusal(() => nvidiaGpu.verify(bytes, context([chain(first)], rim)))).toBe('path-root-untrusted')
-      expect(await refusal(() => nvidiaGpu.verify(bytes, context([chain(first)], { revocation: 'required' })))).toBe('revocation-missing')
+      expect(await refusal(() => nvidiaGpu.verify(bytes, context([chain(first)], { revocation: 'required' })))).toBe(
+        'revocation-missing',
+      )
       expect(await refusal(() => nvidiaGpu.verify(bytes, context([])))).toBe('endorsement-missing')
-      expect(await refusal(() => nvidiaGpu.verify(bytes, context([chain(first), chain(first)])))).toBe('endorsement-duplicate')
-      expect(await refusal(() => nvidiaGpu.verify(bytes, context([chain(first), { role: 'vek', bytes: new Uint8Array() }])))).toBe('endorsement-unexpected')
-      expect(await refusal(() => nvidiaGpu.verify(evidenceOf('nvidia-gpu', new Uint8Array(SPDM_BYTES_MAX + 1)), context([chain(first)])))).toBe('evidence-too-large')
+      expect(await refusal(() => nvidiaGpu.verify(bytes, context([chain(first), chain(first)])))).toBe(
+        'endorsement-duplicate',
+      )
+      expect(
+        await refusal(() => nvidiaGpu.verify(bytes, context([chain(first), { role: 'vek', bytes: new Uint8Array() }]))),
+      ).toBe('endorsement-unexpected')
+      expect(
+        await refusal(() =>
+          nvidiaGpu.verify(evidenceOf('nvidia-gpu', new Uint8Array(SPDM_BYTES_MAX + 1)), context([chain(first)])),
+        ),
+      ).toBe('evidence-too-large')
     })
 
-    it.each(['nvidia/hopper-580', 'nvidia/nvswitch-ls10'])('%s is refused with any byte flipped and at every length', { timeout: 240_000 }, async (id) => {
-      const vector = entry(id)
-      const kind = kindOf(vector)
-      const bytes = readVector(vector.file)
-      const run = (changed: Uint8Array, chainBytes = chain(vector).bytes) =>
-        verifierOf[kind].verify(evidenceOf(kind, changed), context([{ role: 'device-chain', bytes: chainBytes }]))
-      const flips = await sweep(indices(0, bytes.length, 29), (i) => run(flipped(bytes, i)))
-      report(`${id} byte flips (${crypto.name})`, flips)
-      expect(flips.accepted).toEqual([])
-      const lengths = Array.from({ length: bytes.length }, (_x, i) => i)
-      const cuts = await sweep(lengths, (n) => run(bytes.subarray(0, n)))
-      report(`${id} truncation (${crypto.name})`, cuts)
-      expect(cuts.accepted).toEqual([])
-      const pem = chain(vector).bytes
-      const chains = await sweep(indices(0, pem.length, 29), (i) => run(bytes, flipped(pem, i)))
-      report(`${id} chain byte flips (${crypto.name})`, chains)
-      expect(chains.accepted).toEqual([])
-    })
+    it.each(['nvidia/hopper-580', 'nvidia/nvswitch-ls10'])(
+      '%s is refused with any byte flipped and at every length',
+      { timeout: 240_000 },
+      async (id) => {
+        const vector = entry(id)
+        const kind = kindOf(vector)
+        const bytes = readVector(vector.file)
+        const run = (changed: Uint8Array, chainBytes = chain(vector).bytes) =>
+          verifierOf[kind].verify(evidenceOf(kind, changed), context([{ role: 'device-chain', bytes: chainBytes }]))
+        const flips = await sweep(indices(0, bytes.length, 29), (i) => run(flipped(bytes, i)))
+        report(`${id} byte flips (${crypto.name})`, flips)
+        expect(flips.accepted).toEqual([])
+        const lengths = Array.from({ length: bytes.length }, (_x, i) => i)
+        const cuts = await sweep(lengths, (n) => run(bytes.subarray(0, n)))
+        report(`${id} truncation (${crypto.name})`, cuts)
+        expect(cuts.accepted).toEqual([])
+        const pem = chain(vector).bytes
+        const chains = await sweep(indices(0, pem.length, 29), (i) => run(bytes, flipped(pem, i)))
+        report(`${id} chain byte flips (${crypto.name})`, chains)
+        expect(chains.accepted).toEqual([])
+      },
+    )
   })
 
   describe('evidence lists', () => {
@@ -134,7 +171,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
 
     it('evidence-hopper-cert-hold is valid offline, and refused as soon as revocation is required', async () => {
       expect(await verifyList('nvidia/evidence-hopper-cert-hold.json')).toHaveLength(1)
-      expect(await refusal(() => verifyList('nvidia/evidence-hopper-cert-hold.json', 'required'))).toBe('revocation-missing')
+      expect(await refusal(() => verifyList('nvidia/evidence-hopper-cert-hold.json', 'required'))).toBe(
+        'revocation-missing',
+      )
     })
 
     it('evidence-multi-gpu-hopper is four GPUs that share one nonce', async () => {
@@ -144,7 +183,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
     })
 
     it('evidence-nvswitch-ls10 is a valid switch', async () => {
-      expect(await verifyList('nvidia/evidence-nvswitch-ls10.json')).toMatchObject([{ kind: 'nvidia-switch', product: 'LS10' }])
+      expect(await verifyList('nvidia/evidence-nvswitch-ls10.json')).toMatchObject([
+        { kind: 'nvidia-switch', product: 'LS10' },
+      ])
     })
 
     it('evidence-multi-switch-duplicate is refused: one device four times', async () => {
@@ -157,7 +198,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
 
     it('are refused with endorsements that are of no device', async () => {
       const shared = context([{ role: 'ocsp', bytes: new Uint8Array() }])
-      expect(await refusal(() => verifyEvidenceList(readVector('nvidia/evidence-hopper.json'), shared, () => []))).toBe('endorsement-unexpected')
+      expect(await refusal(() => verifyEvidenceList(readVector('nvidia/evidence-hopper.json'), shared, () => []))).toBe(
+        'endorsement-unexpected',
+      )
     })
   })
 
@@ -165,12 +208,21 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
     const compare = (reportFile: string, rimFile: string) => {
       const { measurements } = parseSpdmReport(readVector(reportFile))
       const rim = readRim(rimFile)
-      const payload = goldenValues({ component: 'vbios', measurements: rim.measurements, fields: { version: rim.version, product: rim.product } })
-      return compareGoldenValues(measurements, parseGoldenValues(utf8(JSON.stringify(payload))), { nvdec0Disabled: true })
+      const payload = goldenValues({
+        component: 'vbios',
+        measurements: rim.measurements,
+        fields: { version: rim.version, product: rim.product },
+      })
+      return compareGoldenValues(measurements, parseGoldenValues(utf8(JSON.stringify(payload))), {
+        nvdec0Disabled: true,
+      })
     }
 
     it('match 12 of 12 on the H100 they are for', () => {
-      const result = compare('nvidia/hopper-535-vbios-5E0001.spdm', 'nvidia/rim/vbios-96.00.5E.00.01-1010_0200_882.swidtag')
+      const result = compare(
+        'nvidia/hopper-535-vbios-5E0001.spdm',
+        'nvidia/rim/vbios-96.00.5E.00.01-1010_0200_882.swidtag',
+      )
       expect(result).toEqual({ component: 'vbios', compared: 12, matched: 12, mismatches: [], skipped: [] })
     })
 
@@ -192,10 +244,18 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
         const roots = { nvidia: [NVIDIA], goldenValueSigners: [pointOf(generateKey('P-384')), pointOf(signer)] }
         return nvidiaGpu.verify(evidenceOf('nvidia-gpu', readVector(entry(id).file)), context(endorsements, { roots }))
       }
-      const clean = await run('nvidia/hopper-535-vbios-5E0001', 'nvidia/rim/vbios-96.00.5E.00.01-1010_0200_882.swidtag', { project: '1010', projectSku: '0200', chipSku: '882' })
+      const clean = await run(
+        'nvidia/hopper-535-vbios-5E0001',
+        'nvidia/rim/vbios-96.00.5E.00.01-1010_0200_882.swidtag',
+        { project: '1010', projectSku: '0200', chipSku: '882' },
+      )
       expect(clean.flags).toMatchObject({ goldenVbios: true, goldenDriver: false })
       expect(clean.versions['goldenVbios']).toBe('12 of 12')
-      const other = await run('nvidia/hopper-580', 'nvidia/rim/vbios-96.00.74.00.20-1010_0205_862.swidtag', { project: '1010', projectSku: '0205', chipSku: '862' })
+      const other = await run('nvidia/hopper-580', 'nvidia/rim/vbios-96.00.74.00.20-1010_0205_862.swidtag', {
+        project: '1010',
+        projectSku: '0205',
+        chipSku: '862',
+      })
       expect(other.flags['goldenVbios']).toBe(false)
       expect(other.versions['goldenVbios']).toBe('11 of 12')
     })
@@ -249,7 +309,8 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
     })
 
     it('state their modes', async () => {
-      const flagsWith = async (opaque: DeviceReportOptions['opaque']) => (await verify({ report: { opaque: opaque! } })).flags
+      const flagsWith = async (opaque: DeviceReportOptions['opaque']) =>
+        (await verify({ report: { opaque: opaque! } })).flags
       expect(await flagsWith({ 36: Uint8Array.of(1, 0) })).toMatchObject({ multiGpu: true, ppcie: false })
       expect(await flagsWith({ 36: Uint8Array.of(2, 0) })).toMatchObject({ multiGpu: false, ppcie: true })
       expect(await flagsWith({ 36: undefined, 21: Uint8Array.of(0xaa) })).toMatchObject({ ppcie: true })
@@ -290,7 +351,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
     })
 
     it('refuse a signature by another key', async () => {
-      expect(await refusal(() => verify({ report: { signedBy: generateKey('P-384') } }))).toBe('evidence-signature-invalid')
+      expect(await refusal(() => verify({ report: { signedBy: generateKey('P-384') } }))).toBe(
+        'evidence-signature-invalid',
+      )
     })
 
     it('say when the report leaves the firmware identity out', async () => {
@@ -298,7 +361,9 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
     })
 
     it('carry the firmware identity in Blackwell’s form (synthetic only)', async () => {
-      expect((await verify({ world: deviceWorld({ product: 'GB100', leafExtensions: [blackwellFwid()] }) })).flags['fwid']).toBe(true)
+      expect(
+        (await verify({ world: deviceWorld({ product: 'GB100', leafExtensions: [blackwellFwid()] }) })).flags['fwid'],
+      ).toBe(true)
     })
 
     const leaves: readonly [string, AttestationErrorCode, Uint8Array[]][] = [
@@ -318,8 +383,12 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
       const short = { ...world, leaf: { ...world.leaf, pem: '' } }
       const attempt = (own: DeviceWorld) => refusal(() => verify({ world: own }))
       expect(await attempt(short)).toBe('evidence-malformed')
-      expect(await attempt(deviceWorld({}, { provisioner: { subject: 'NVIDIA GH100 Someone' } }))).toBe('path-subject-unexpected')
-      expect(await attempt(deviceWorld({}, { identity: { subject: 'GH100 A01 GSP BROM' } }))).toBe('path-subject-unexpected')
+      expect(await attempt(deviceWorld({}, { provisioner: { subject: 'NVIDIA GH100 Someone' } }))).toBe(
+        'path-subject-unexpected',
+      )
+      expect(await attempt(deviceWorld({}, { identity: { subject: 'GH100 A01 GSP BROM' } }))).toBe(
+        'path-subject-unexpected',
+      )
     })
 
     describe('and revocation', () => {
@@ -338,8 +407,14 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
             keyUsage: [0],
             extensions: [extension('2.5.29.37', false, D.sequence(D.oid('1.3.6.1.5.5.7.3.9')))],
           })
-        const pairs = [[world.identity, world.provisioner], [world.provisioner, world.architecture], [world.architecture, world.root]] as const
-        const ocsps = pairs.map(([certificate, issuer]) => issueOcsp({ certificate, issuer, responder: delegate(issuer), hash: 'sha256' }))
+        const pairs = [
+          [world.identity, world.provisioner],
+          [world.provisioner, world.architecture],
+          [world.architecture, world.root],
+        ] as const
+        const ocsps = pairs.map(([certificate, issuer]) =>
+          issueOcsp({ certificate, issuer, responder: delegate(issuer), hash: 'sha256' }),
+        )
         expect((await verify({ ocsps, revocation: 'required' })).revocation).toBe('checked')
       })
 
@@ -353,15 +428,57 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
       })
 
       const bad: readonly [string, AttestationErrorCode, (w: DeviceWorld) => Uint8Array][] = [
-        ['revoked', 'certificate-revoked', (w) => issueOcsp({ certificate: w.identity, issuer: w.provisioner, status: 'revoked' })],
-        ['unknown', 'ocsp-status-unknown', (w) => issueOcsp({ certificate: w.identity, issuer: w.provisioner, status: 'unknown' })],
-        ['stale', 'ocsp-stale', (w) => issueOcsp({ certificate: w.identity, issuer: w.provisioner, nextUpdate: new Date('2026-01-10T06:00:00Z') })],
-        ['of tomorrow', 'ocsp-not-yet-valid', (w) => issueOcsp({ certificate: w.identity, issuer: w.provisioner, thisUpdate: new Date('2026-01-11T00:00:00Z'), nextUpdate: new Date('2026-01-12T00:00:00Z') })],
-        ['badly signed', 'ocsp-signature-invalid', (w) => issueOcsp({ certificate: w.identity, issuer: w.provisioner, signedBy: w.root.key })],
-        ['of another issuer', 'ocsp-certificate-mismatch', (w) => issueOcsp({ certificate: w.identity, issuer: w.architecture })],
-        ['about another device', 'ocsp-certificate-mismatch', () => { const o = deviceWorld(); return issueOcsp({ certificate: o.identity, issuer: o.provisioner }) }],
+        [
+          'revoked',
+          'certificate-revoked',
+          (w) => issueOcsp({ certificate: w.identity, issuer: w.provisioner, status: 'revoked' }),
+        ],
+        [
+          'unknown',
+          'ocsp-status-unknown',
+          (w) => issueOcsp({ certificate: w.identity, issuer: w.provisioner, status: 'unknown' }),
+        ],
+        [
+          'stale',
+          'ocsp-stale',
+          (w) =>
+            issueOcsp({ certificate: w.identity, issuer: w.provisioner, nextUpdate: new Date('2026-01-10T06:00:00Z') }),
+        ],
+        [
+          'of tomorrow',
+          'ocsp-not-yet-valid',
+          (w) =>
+            issueOcsp({
+              certificate: w.identity,
+              issuer: w.provisioner,
+              thisUpdate: new Date('2026-01-11T00:00:00Z'),
+              nextUpdate: new Date('2026-01-12T00:00:00Z'),
+            }),
+        ],
+        [
+          'badly signed',
+          'ocsp-signature-invalid',
+          (w) => issueOcsp({ certificate: w.identity, issuer: w.provisioner, signedBy: w.root.key }),
+        ],
+        [
+          'of another issuer',
+          'ocsp-certificate-mismatch',
+          (w) => issueOcsp({ certificate: w.identity, issuer: w.architecture }),
+        ],
+        [
+          'about another device',
+          'ocsp-certificate-mismatch',
+          () => {
+            const o = deviceWorld()
+            return issueOcsp({ certificate: o.identity, issuer: o.provisioner })
+          },
+        ],
         ['garbage', 'der-malformed', () => utf8('garbage')],
-        ['unauthorised', 'ocsp-not-successful', (w) => issueOcsp({ certificate: w.identity, issuer: w.provisioner, responseStatus: 6 })],
+        [
+          'unauthorised',
+          'ocsp-not-successful',
+          (w) => issueOcsp({ certificate: w.identity, issuer: w.provisioner, responseStatus: 6 }),
+        ],
       ]
       it.each(bad)('are refused in either mode when the device’s answer is %s', async (_name, code, answer) => {
         for (const revocation of ['required', 'unchecked'] as const) {
@@ -387,10 +504,28 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
         const both = await verify({ golden: [golden(), golden({ component: 'vbios' })] })
         expect(both.flags).toMatchObject({ goldenDriver: true, goldenVbios: true })
         expect(both.versions).toMatchObject({ goldenDriver: '2 of 2', goldenVbios: '2 of 2' })
-        const other = golden({ measurements: [{ index: 9, digests: [toHex(measurement(9))] }, { index: 10, digests: ['00'.repeat(48)] }] })
+        const other = golden({
+          measurements: [
+            { index: 9, digests: [toHex(measurement(9))] },
+            { index: 10, digests: ['00'.repeat(48)] },
+          ],
+        })
         expect((await verify({ golden: [other] })).flags['goldenDriver']).toBe(false)
         const absent = golden({ measurements: [{ index: 64, digests: ['00'.repeat(48)] }] })
         expect((await verify({ golden: [absent] })).versions['goldenDriver']).toBe('0 of 1')
+      })
+
+      it('compare a switch by its VBIOS alone', async () => {
+        const own = deviceWorld({ product: 'LS_10' })
+        const opaque = { 3: undefined, 6: utf8('96.10.55.00.01'), 15: undefined, 17: undefined, 18: undefined }
+        const fields = { product: 'LS10', version: '96.10.55.00.01', board: undefined }
+        const claims = await verify({
+          world: own,
+          kind: 'nvidia-switch',
+          report: { opaque },
+          golden: [golden({ component: 'vbios', fields })],
+        })
+        expect(claims).toMatchObject({ product: 'LS10', flags: { goldenVbios: true, goldenDriver: false } })
       })
 
       it('take any of the alternatives', async () => {
@@ -399,7 +534,12 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
       })
 
       it('leave out index 35 where NVDEC0 is off, and only there', async () => {
-        const measured = golden({ measurements: [{ index: 9, digests: [toHex(measurement(9))] }, { index: 35, digests: ['00'.repeat(48)] }] })
+        const measured = golden({
+          measurements: [
+            { index: 9, digests: [toHex(measurement(9))] },
+            { index: 35, digests: ['00'.repeat(48)] },
+          ],
+        })
         const off = { opaque: { 11: Uint8Array.of(0x55) } }
         expect((await verify({ golden: [measured], report: off })).versions['goldenDriver']).toBe('1 of 1')
         expect((await verify({ golden: [measured] })).versions['goldenDriver']).toBe('1 of 2')
@@ -418,7 +558,10 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
         ['another driver version', { fields: { version: '580.159.04' } }],
         ['another product', { fields: { product: 'GB100' } }],
         ['another VBIOS version', { component: 'vbios', fields: { version: '96.00.5E.00.02' } }],
-        ['another board', { component: 'vbios', fields: { board: { project: '1010', projectSku: '0200', chipSku: '862' } } }],
+        [
+          'another board',
+          { component: 'vbios', fields: { board: { project: '1010', projectSku: '0200', chipSku: '862' } } },
+        ],
       ]
       it.each(inapplicable)('refuse those of %s', async (_name, options) => {
         expect(await refusal(() => verify({ golden: [golden(options)] }))).toBe('golden-values-not-applicable')
@@ -438,7 +581,15 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
         const other = Buffer.from(JSON.stringify(goldenValues({ fields: { version: '1' } }))).toString('base64url')
         expect(await attempt(utf8(`${header}.${other}.${signature}`))).toBe('golden-values-signature-invalid')
         const typ = 'vnd.haca.gpu-golden-values+json'
-        for (const changed of [{ alg: 'none', typ }, { alg: 'ES256', typ }, { alg: 'ES384' }, { alg: 'ES384', typ: 'JWT' }, { alg: 'ES384', typ, kid: '1' }, '{"alg":"none","alg":"ES384"}', 'x']) {
+        for (const changed of [
+          { alg: 'none', typ },
+          { alg: 'ES256', typ },
+          { alg: 'ES384' },
+          { alg: 'ES384', typ: 'JWT' },
+          { alg: 'ES384', typ, kid: '1' },
+          '{"alg":"none","alg":"ES384"}',
+          'x',
+        ]) {
           expect(await attempt(jws(payload, signer, changed))).toMatch(/^(golden-values|json)-malformed$/)
         }
         expect(await attempt(utf8(`${header}.${other}`))).toBe('golden-values-malformed')
@@ -457,12 +608,30 @@ describe('parseGoldenValues', () => {
     ['an unknown component', { fields: { component: 'fan' } }],
     ['an unknown field', { fields: { note: '' } }],
     ['a driver with a board', { fields: { board: { project: '', projectSku: '', chipSku: '' } } }],
-    ['a VBIOS without a board', { component: 'vbios', fields: { board: undefined } }],
-    ['a board with an unknown field', { component: 'vbios', fields: { board: { project: '', projectSku: '', chipSku: '', x: '' } } }],
+    [
+      'a board with an unknown field',
+      { component: 'vbios', fields: { board: { project: '', projectSku: '', chipSku: '', x: '' } } },
+    ],
     ['a source without a digest', { fields: { source: { id: 'x' } } }],
     ['no measurements', { measurements: [] }],
-    ['indices that fall', { measurements: [{ index: 2, digests: ['00'.repeat(48)] }, { index: 1, digests: ['00'.repeat(48)] }] }],
-    ['an index twice', { measurements: [{ index: 2, digests: ['00'.repeat(48)] }, { index: 2, digests: ['00'.repeat(48)] }] }],
+    [
+      'indices that fall',
+      {
+        measurements: [
+          { index: 2, digests: ['00'.repeat(48)] },
+          { index: 1, digests: ['00'.repeat(48)] },
+        ],
+      },
+    ],
+    [
+      'an index twice',
+      {
+        measurements: [
+          { index: 2, digests: ['00'.repeat(48)] },
+          { index: 2, digests: ['00'.repeat(48)] },
+        ],
+      },
+    ],
     ['an index beyond 254', { measurements: [{ index: 255, digests: ['00'.repeat(48)] }] }],
     ['no alternatives', { measurements: [{ index: 2, digests: [] }] }],
     ['a short digest', { measurements: [{ index: 2, digests: ['00'] }] }],
@@ -491,7 +660,9 @@ describe('decodeEvidenceList', () => {
   })
 
   it('refuses more than the cap before parsing', async () => {
-    expect(await refusal(() => decodeEvidenceList(new Uint8Array(EVIDENCE_LIST_BYTES_MAX + 1)))).toBe('evidence-too-large')
+    expect(await refusal(() => decodeEvidenceList(new Uint8Array(EVIDENCE_LIST_BYTES_MAX + 1)))).toBe(
+      'evidence-too-large',
+    )
   })
 })
 

@@ -47,7 +47,9 @@ const SIGNATURE_BYTES = 96
 export function parseSpdmReport(bytes: Uint8Array): SpdmReport {
   const cursor = new Cursor(bytes, 'evidence-malformed', 'SPDM report')
   const request = [cursor.u8(), cursor.u8(), cursor.u8(), cursor.u8()]
-  const asksForAll = [SPDM_1_1, GET_MEASUREMENTS, WITH_SIGNATURE, ALL_MEASUREMENTS].every((byte, i) => byte === request[i])
+  const asksForAll = [SPDM_1_1, GET_MEASUREMENTS, WITH_SIGNATURE, ALL_MEASUREMENTS].every(
+    (byte, i) => byte === request[i],
+  )
   ensure(asksForAll, 'evidence-malformed', 'the request is not for all measurements, signed')
   const nonce = cursor.take(NONCE_BYTES)
   const slot = cursor.u8()
@@ -105,7 +107,11 @@ export function opaqueText({ opaque }: SpdmReport, type: number): string | undef
 export function opaqueNumber({ opaque }: SpdmReport, type: number): number | undefined {
   const bytes = opaque.get(type)
   if (!bytes) return undefined
-  ensure(bytes.length === 1 || bytes.length === 2, 'evidence-malformed', `opaque field ${type} of ${bytes.length} bytes`)
+  ensure(
+    bytes.length === 1 || bytes.length === 2,
+    'evidence-malformed',
+    `opaque field ${type} of ${bytes.length} bytes`,
+  )
   return bytes[0]! | ((bytes[1] ?? 0) << 8)
 }
 
@@ -121,4 +127,3 @@ export function vbiosVersion(report: SpdmReport): string | undefined {
 export function measurementNames({ measurements }: SpdmReport): Record<string, HexDigits> {
   return Object.fromEntries(measurements.map((value, i) => [`m${i}`, toHex(value)]))
 }
-

@@ -2,7 +2,7 @@ import { equal } from '../bytes.js'
 import { commonName, nameAttribute, parseCertificate, type Certificate } from '../certificate.js'
 import { ensure, refuse } from '../error.js'
 import {
-  checkEnvelope,
+  openEnvelope,
   EndorsementSet,
   MEDIA_TYPES,
   provenance,
@@ -18,7 +18,13 @@ import { decodeCertificates } from '../pem.js'
 import { checkRevocation } from '../revocation.js'
 import { decodeEvidenceList, type DeviceEvidence } from './evidence-list.js'
 import { certifiedFwid } from './fwid.js'
-import { compareGoldenValues, openGoldenValues, refuseConflicts, type Comparison, type GoldenValues } from './golden-values.js'
+import {
+  compareGoldenValues,
+  openGoldenValues,
+  refuseConflicts,
+  type Comparison,
+  type GoldenValues,
+} from './golden-values.js'
 import {
   measurementNames,
   OPAQUE,
@@ -33,14 +39,17 @@ import {
 /**
  * NVIDIA GPU and NVSwitch attestation reports.
  *
- * Endorsements: `device-chain` (five certificates, leaf to root), `ocsp` or `crl` for every certificate but the leaf and
- * the root (the leaf is made by the device and never registered), `golden-values` for driver and VBIOS.
+ * Endorsements: `device-chain` (five certificates, leaf to root), `ocsp` or `crl` for every certificate but the leaf
+ * and the root (the leaf is made by the device and never registered), `golden-values` for driver and VBIOS.
  *
  * Reports do not say whether the device runs in a debugging mode, so `debug` is `undefined`: a device in another mode
  * measures differently, and it is golden values that tell. OCSP says `good` of serial numbers it has never seen
  * (docs.nvidia.com, "OCSP Responses"), so `good` means not revoked, no more.
  */
-export const nvidiaGpu: Verifier = { kind: 'nvidia-gpu', verify: (evidence, context) => verify(evidence, context, 'nvidia-gpu') }
+export const nvidiaGpu: Verifier = {
+  kind: 'nvidia-gpu',
+  verify: (evidence, context) => verify(evidence, context, 'nvidia-gpu'),
+}
 export const nvidiaSwitch: Verifier = {
   kind: 'nvidia-switch',
   verify: (evidence, context) => verify(evidence, context, 'nvidia-switch'),
@@ -56,9 +65,9 @@ const FEATURE_MULTI_GPU = 1
 const FEATURE_PROTECTED_PCIE = 2
 
 async function verify(evidence: Evidence, context: VerifyContext, kind: DeviceKind): Promise<EvidenceClaims> {
-  checkEnvelope(evidence, kind, SPDM_BYTES_MAX)
+  const bytes = openEnvelope(evidence, kind, SPDM_BYTES_MAX)
   const endorsements = new EndorsementSet(context.endorsements, ['device-chain', 'ocsp', 'crl', 'golden-values'])
-  const report = parseSpdmReport(evidence.bytes)
+  const report = parseSpdmReport(bytes)
 
   const path = decodeCertificates(endorsements.one('device-chain', CHAIN_BYTES_MAX)).map(parseCertificate)
   ensure(path.length === CHAIN_LENGTH, 'evidence-malformed', `device chain of ${path.length} certificates`)
@@ -102,12 +111,11 @@ async function verify(evidence: Evidence, context: VerifyContext, kind: DeviceKi
     },
     revocation: revocation.fact,
     validity: { notBefore: new Date(validity.notBefore), notAfter: new Date(validity.notAfter) },
-    provenance: await provenance(context, {
-      root: path.at(-1)!.raw,
-      signer: path[0]!.raw,
-      evidence: evidence.bytes,
-      verifier: kind,
-    }),
+    provenance: await provenance(
+      kind,
+      { root: path.at(-1)!.raw, signer: path[0]!.raw, evidence: bytes, endorsements },
+      crypto,
+    ),
   }
 }
 
@@ -150,7 +158,11 @@ function deviceSerial(identity: Certificate): string {
   return wellFormed ? serial.toLowerCase() : refuse('path-subject-unexpected', 'the device has no serial number')
 }
 
-async function checkSignature(report: SpdmReport, { publicKey }: Certificate, { crypto }: VerifyContext): Promise<void> {
+async function checkSignature(
+  report: SpdmReport,
+  { publicKey }: Certificate,
+  { crypto }: VerifyContext,
+): Promise<void> {
   const p384 = publicKey.type === 'ec' && publicKey.curve === 'P-384'
   ensure(p384, 'certificate-algorithm-unsupported', 'the signing key is not P-384')
   const genuine = await crypto.verifyEcdsa({
@@ -219,7 +231,9 @@ async function applyGoldenValues(
     comparisons.some((one) => one.component === component && one.compared > 0 && one.mismatches.length === 0)
   return {
     flags: { goldenDriver: clean('driver'), goldenVbios: clean('vbios') },
-    summary: Object.fromEntries(comparisons.map((one) => [SUMMARY_NAMES[one.component], `${one.matched} of ${one.compared}`])),
+    summary: Object.fromEntries(
+      comparisons.map((one) => [SUMMARY_NAMES[one.component], `${one.matched} of ${one.compared}`]),
+    ),
     windows: all,
   }
 }
@@ -230,8 +244,13 @@ const SUMMARY_NAMES = { driver: 'goldenDriver', vbios: 'goldenVbios' } as const
 function checkApplicable(golden: GoldenValues, product: string, versions: Readonly<Record<string, string>>): void {
   const reported = versions[golden.component]
   const sameVersion = reported?.toLowerCase() === golden.version.toLowerCase()
-  const { board } = golden
-  const sameBoard = !board || (['project', 'projectSku', 'chipSku'] as const).every((name) => board[name] === versions[name])
+  const parts = ['project', 'projectSku', 'chipSku'] as const
+  // A GPU names its board and so must its golden values; a switch names none.
+  const sameBoard = parts.every((name) => golden.component === 'driver' || golden.board?.[name] === versions[name])
   const applicable = golden.product === product && sameVersion && sameBoard
-  ensure(applicable, 'golden-values-not-applicable', `${golden.component} ${golden.version} of ${golden.product} (${golden.sourceId})`)
+  ensure(
+    applicable,
+    'golden-values-not-applicable',
+    `${golden.component} ${golden.version} of ${golden.product} (${golden.sourceId})`,
+  )
 }

@@ -95,7 +95,11 @@ const iso = (unixSeconds: number) => new Date(unixSeconds * 1000).toISOString()
 
 function policyRules(policy: Policy, at: Date): RuleVerdict[] {
   return [
-    verdict('policy.active', seconds(at) >= policy.notBefore, `policy epoch ${policy.epoch} holds from ${iso(policy.notBefore)}`),
+    verdict(
+      'policy.active',
+      seconds(at) >= policy.notBefore,
+      `policy epoch ${policy.epoch} holds from ${iso(policy.notBefore)}`,
+    ),
     verdict(
       'policy.verifier-version',
       atLeast(VERIFIER_VERSION, policy.minVerifierVersion),
@@ -110,11 +114,23 @@ function atLeast(version: string, minimum: string): boolean {
   return true
 }
 
-function registrationRules({ binding, challenge, receivedAt }: KeyRegistration, policy: Policy, at: Date): RuleVerdict[] {
+function registrationRules(
+  { binding, challenge, receivedAt }: KeyRegistration,
+  policy: Policy,
+  at: Date,
+): RuleVerdict[] {
   const left = challenge.expiresAt - seconds(receivedAt)
   return [
-    verdict('binding.chain', binding.chainId === policy.chainId, `bound to chain ${binding.chainId}, policy of ${policy.chainId}`),
-    verdict('binding.registry', toHex(binding.registry) === policy.registry, `bound to registry 0x${toHex(binding.registry)}`),
+    verdict(
+      'binding.chain',
+      binding.chainId === policy.chainId,
+      `bound to chain ${binding.chainId}, policy of ${policy.chainId}`,
+    ),
+    verdict(
+      'binding.registry',
+      toHex(binding.registry) === policy.registry,
+      `bound to registry 0x${toHex(binding.registry)}`,
+    ),
     verdict(
       'challenge.fresh',
       left >= 0 && left <= CHALLENGE_SECONDS_MAX,
@@ -135,7 +151,11 @@ function machineRule(machines: readonly EvidenceClaims[], { kind }: KeyBinding):
 function simulationRule(claims: readonly EvidenceClaims[], { network }: Policy): RuleVerdict {
   const simulated = claims.filter(({ kind }) => kind === 'simulated').length
   const ok = simulated === 0 || (simulated === claims.length && network !== 'mainnet')
-  return verdict('evidence.simulated', ok, `${simulated} of ${claims.length} pieces of evidence are simulated, network ${network}`)
+  return verdict(
+    'evidence.simulated',
+    ok,
+    `${simulated} of ${claims.length} pieces of evidence are simulated, network ${network}`,
+  )
 }
 
 /** The machine's evidence holds the binding, and is fresh where it states its own time. */
@@ -167,13 +187,21 @@ function denialRules(
   const measured = Object.entries(measurements).find(([, value]) => denyIds.measurement.includes(value))
   const signers = [toHex(binding.receiptKey), provenance.signerFingerprint]
   return [
-    verdict(`${label}.denied-product`, !denied, denied ? `${kind} ${product} is denied: ${denied.reason}` : `${kind} ${product} is not denied`),
+    verdict(
+      `${label}.denied-product`,
+      !denied,
+      denied ? `${kind} ${product} is denied: ${denied.reason}` : `${kind} ${product} is not denied`,
+    ),
     verdict(
       `${label}.denied-platform`,
       platformId === undefined || !denyIds.platform.includes(platformId),
       platformId === undefined ? 'the evidence names no platform' : `platform ${platformId}`,
     ),
-    verdict(`${label}.denied-measurement`, !measured, measured ? `${measured[0]} is denied` : 'no measurement is denied'),
+    verdict(
+      `${label}.denied-measurement`,
+      !measured,
+      measured ? `${measured[0]} is denied` : 'no measurement is denied',
+    ),
     verdict(`${label}.denied-signer`, !signers.some((id) => denyIds.signer.includes(id)), `receipt key ${signers[0]}`),
   ]
 }
@@ -195,10 +223,16 @@ function hardwareOf(
     kind === claims.kind && products.some((product) => product === '*' || product === claims.product)
   const candidates = policy.hardware.filter(fits).map((rule) => ({
     rule,
-    reasons: [verdict(`${label}.hardware`, true, `${claims.kind} ${claims.product} is ${rule.id}`), ...hardwareRules(claims, label, rule, at, companion)],
+    reasons: [
+      verdict(`${label}.hardware`, true, `${claims.kind} ${claims.product} is ${rule.id}`),
+      ...hardwareRules(claims, label, rule, at, companion),
+    ],
   }))
   const met = candidates.find(({ reasons }) => reasons.every(({ ok }) => ok))
-  const none = { rule: undefined, reasons: [verdict(`${label}.hardware`, false, `${claims.kind} ${claims.product} is on no list`)] }
+  const none = {
+    rule: undefined,
+    reasons: [verdict(`${label}.hardware`, false, `${claims.kind} ${claims.product} is on no list`)],
+  }
   return met ?? candidates[0] ?? none
 }
 
@@ -228,17 +262,25 @@ function hardwareRules(
 }
 
 /** Never negotiable: no policy can take a machine whose host may look inside. */
-function debugRule({ debug, flags }: EvidenceClaims, label: string): RuleVerdict {
-  if (debug !== undefined) return verdict(`${label}.debug`, !debug, debug ? 'runs in debug mode' : 'does not run in debug mode')
-  // A device in another mode measures differently, so only complete golden values speak for it.
-  const golden = flags['goldenDriver'] === true && flags['goldenVbios'] === true
-  return verdict(`${label}.debug`, golden, `the report does not state its mode; golden values ${golden ? 'match' : 'do not match in full'}`)
+function debugRule({ debug, flags, role }: EvidenceClaims, label: string): RuleVerdict {
+  const rule = `${label}.debug`
+  if (debug !== undefined) return verdict(rule, !debug, debug ? 'runs in debug mode' : 'does not run in debug mode')
+  // A device in another mode measures differently, so complete golden values speak for it. A switch has no driver.
+  const golden = flags['goldenVbios'] === true && (role === 'switch' || flags['goldenDriver'] === true)
+  const found = golden ? 'match' : 'do not match in full'
+  return verdict(rule, golden, `the report does not state its mode; golden values ${found}`)
 }
 
 /** A TD that takes #VE from its host can be driven by it (Intel TDX module ABI, SEPT_VE_DISABLE). */
 function baselineRules({ kind, flags }: EvidenceClaims, label: string): RuleVerdict[] {
   if (kind !== 'tdx') return []
-  return [verdict(`${label}.sept-ve-disable`, flags['septVeDisable'] === true, `SEPT_VE_DISABLE is ${flags['septVeDisable']}`)]
+  return [
+    verdict(
+      `${label}.sept-ve-disable`,
+      flags['septVeDisable'] === true,
+      `SEPT_VE_DISABLE is ${flags['septVeDisable']}`,
+    ),
+  ]
 }
 
 function intelTcbRules({ tcb }: EvidenceClaims, label: string, rule: HardwareRule): RuleVerdict[] {
@@ -248,11 +290,22 @@ function intelTcbRules({ tcb }: EvidenceClaims, label: string, rule: HardwareRul
   const statusOk = tcb.status !== undefined && status.includes(tcb.status)
   const rules = [
     verdict(`${label}.tcb-status`, statusOk, `TCB is ${tcb.status}, policy takes ${status.join(', ')}`),
-    verdict(`${label}.advisories`, open.length === 0, open.length === 0 ? 'no advisory is open' : `open: ${open.join(', ')}`),
+    verdict(
+      `${label}.advisories`,
+      open.length === 0,
+      open.length === 0 ? 'no advisory is open' : `open: ${open.join(', ')}`,
+    ),
   ]
   if (minEvalNumber === 0) return rules
   const evaluated = (tcb.evaluationNumber ?? 0) >= minEvalNumber
-  return [...rules, verdict(`${label}.evaluation-number`, evaluated, `evaluation ${tcb.evaluationNumber}, policy asks for ${minEvalNumber}`)]
+  return [
+    ...rules,
+    verdict(
+      `${label}.evaluation-number`,
+      evaluated,
+      `evaluation ${tcb.evaluationNumber}, policy asks for ${minEvalNumber}`,
+    ),
+  ]
 }
 
 /** Reported and committed levels: firmware that can be rolled back shows a lower committed level. */
@@ -260,7 +313,11 @@ function componentRules({ tcb }: EvidenceClaims, label: string, { minTcb = {} }:
   return Object.entries(minTcb).map(([name, minimum]) => {
     const [reported, committed] = [tcb.svn[name], tcb.svn[`committed.${name}`]]
     const ok = reported !== undefined && committed !== undefined && reported >= minimum && committed >= minimum
-    return verdict(`${label}.min-tcb.${name}`, ok, `${name} reported ${reported}, committed ${committed}, policy asks for ${minimum}`)
+    return verdict(
+      `${label}.min-tcb.${name}`,
+      ok,
+      `${name} reported ${reported}, committed ${committed}, policy asks for ${minimum}`,
+    )
   })
 }
 
@@ -268,14 +325,22 @@ function componentRules({ tcb }: EvidenceClaims, label: string, { minTcb = {} }:
 function flagRules({ flags, debug }: EvidenceClaims, label: string, rule: HardwareRule): RuleVerdict[] {
   const stated = (name: string) => (name === 'debug' ? debug : flags[name])
   return [
-    ...rule.require.map((name) => verdict(`${label}.require.${name}`, stated(name) === true, `${name} is ${stated(name) ?? 'not stated'}`)),
-    ...rule.forbid.map((name) => verdict(`${label}.forbid.${name}`, stated(name) === false, `${name} is ${stated(name) ?? 'not stated'}`)),
+    ...rule.require.map((name) =>
+      verdict(`${label}.require.${name}`, stated(name) === true, `${name} is ${stated(name) ?? 'not stated'}`),
+    ),
+    ...rule.forbid.map((name) =>
+      verdict(`${label}.forbid.${name}`, stated(name) === false, `${name} is ${stated(name) ?? 'not stated'}`),
+    ),
   ]
 }
 
 function validityRule({ validity }: EvidenceClaims, label: string, at: Date): RuleVerdict {
   const ok = at >= validity.notBefore && at <= validity.notAfter
-  return verdict(`${label}.validity`, ok, `valid ${validity.notBefore.toISOString()} to ${validity.notAfter.toISOString()}`)
+  return verdict(
+    `${label}.validity`,
+    ok,
+    `valid ${validity.notBefore.toISOString()} to ${validity.notAfter.toISOString()}`,
+  )
 }
 
 function custodyRule({ platformId }: EvidenceClaims, label: string, { custody, platforms }: HardwareRule): RuleVerdict {
@@ -283,24 +348,37 @@ function custodyRule({ platformId }: EvidenceClaims, label: string, { custody, p
   if (custody === undefined) return verdict(rule, true, 'the policy asks for no custody')
   if (!platforms) return verdict(rule, true, `${custody}, asserted by the policy for this hardware`)
   const listed = platformId !== undefined && platforms.includes(platformId)
-  return verdict(rule, listed, `${custody}: platform ${platformId ?? 'unnamed'} is ${listed ? '' : 'not '}on the policy’s list`)
+  return verdict(
+    rule,
+    listed,
+    `${custody}: platform ${platformId ?? 'unnamed'} is ${listed ? '' : 'not '}on the policy’s list`,
+  )
 }
 
 function driverRules({ versions }: EvidenceClaims, label: string, { drivers }: HardwareRule): RuleVerdict[] {
   if (!drivers) return []
   const driver = versions['driver']
-  return [verdict(`${label}.driver`, driver !== undefined && drivers.includes(driver), `driver ${driver ?? 'not stated'}`)]
+  return [
+    verdict(`${label}.driver`, driver !== undefined && drivers.includes(driver), `driver ${driver ?? 'not stated'}`),
+  ]
 }
 
 function companionRules(label: string, rule: HardwareRule, companion: HardwareRule | undefined): RuleVerdict[] {
   if (!rule.with) return []
   const ok = companion !== undefined && rule.with.includes(companion.id)
-  return [verdict(`${label}.companion`, ok, `plugged into ${companion?.id ?? 'no listed machine'}, policy takes ${rule.with.join(', ')}`)]
+  return [
+    verdict(
+      `${label}.companion`,
+      ok,
+      `plugged into ${companion?.id ?? 'no listed machine'}, policy takes ${rule.with.join(', ')}`,
+    ),
+  ]
 }
 
 function imageOf({ kind, measurements }: EvidenceClaims, { images }: Policy): ImageRule | undefined {
   return images.find(
-    (image) => image.kind === kind && Object.entries(image.match).every(([name, value]) => measurements[name] === value),
+    (image) =>
+      image.kind === kind && Object.entries(image.match).every(([name, value]) => measurements[name] === value),
   )
 }
 
@@ -316,13 +394,20 @@ function imageRules(
   const rules = [
     verdict('image.known', true, `image ${image.id}`),
     verdict('image.bound', binding.imageId === image.id, `the key is bound to image ${binding.imageId}`),
-    verdict('image.active', now >= image.activeFrom && !retired, `active from ${iso(image.activeFrom)}${image.retireAt === undefined ? '' : ` to ${iso(image.retireAt)}`}`),
+    verdict(
+      'image.active',
+      now >= image.activeFrom && !retired,
+      `active from ${iso(image.activeFrom)}${image.retireAt === undefined ? '' : ` to ${iso(image.retireAt)}`}`,
+    ),
   ]
   if (!image.devices) return rules
   const [gpus, switches] = ['gpu', 'switch'].map((role) => devices.filter((device) => device.role === role).length)
   const complete = gpus === image.devices.gpus && switches === image.devices.switches
   const asked = `${image.devices.gpus} GPUs and ${image.devices.switches} switches`
-  return [...rules, verdict('image.devices', complete, `${gpus} GPUs and ${switches} switches, image asks for ${asked}`)]
+  return [
+    ...rules,
+    verdict('image.devices', complete, `${gpus} GPUs and ${switches} switches, image asks for ${asked}`),
+  ]
 }
 
 function modelRule(image: ImageRule | undefined, { modelManifestHash }: KeyBinding, { models }: Policy): RuleVerdict {
@@ -332,7 +417,11 @@ function modelRule(image: ImageRule | undefined, { modelManifestHash }: KeyBindi
   }
   const hash = toHex(modelManifestHash)
   const model = models.find(({ manifestHash }) => manifestHash === hash)
-  return verdict('model.known', model !== undefined, model ? `model ${model.id}` : `model manifest sha256:${hash} is on no list`)
+  return verdict(
+    'model.known',
+    model !== undefined,
+    model ? `model ${model.id}` : `model manifest sha256:${hash} is on no list`,
+  )
 }
 
 /** Each device once, and exactly those whose evidence the machine signed. */
@@ -351,7 +440,9 @@ function devicesRules(devices: readonly EvidenceClaims[], { binding }: KeyRegist
 function deviceRules({ nonce }: EvidenceClaims, label: string, { binding, challenge }: KeyRegistration): RuleVerdict[] {
   const expected = toHex(deviceNonce(challenge, binding.receiptKey))
   const ok = nonce !== undefined && toHex(nonce) === expected
-  return [verdict(`${label}.nonce`, ok, ok ? 'answers this challenge for this key' : 'answers another challenge or key')]
+  return [
+    verdict(`${label}.nonce`, ok, ok ? 'answers this challenge for this key' : 'answers another challenge or key'),
+  ]
 }
 
 /** A key lives no longer than the policy's hours, anything it rests on, and its image. */
@@ -371,4 +462,3 @@ function keyLifeRule(
   const until = new Date(Math.min(...ends))
   return { verdict: verdict('key.life', at < until, `the key lives until ${until.toISOString()}`), until }
 }
-

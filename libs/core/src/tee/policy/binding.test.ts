@@ -78,7 +78,7 @@ describe('key binding', () => {
 
   it('is read back from its bytes and from nothing else', async () => {
     expect(decodeBinding(fromHex(BYTES)!)).toEqual(binding)
-    // The same map with its first two entries exchanged, with an entry dropped, doubled or added, or in an indefinite map.
+    // The same map with two entries exchanged, with an entry dropped or added, or of indefinite length.
     const reordered = `ad${'63677075815820'}${'66'.repeat(32)}617601${BYTES.slice(2 + 6 + 14 + 64)}`
     const dropped = `ac${BYTES.slice(2 + 6)}`
     const added = `ae${BYTES.slice(2)}6174f6`
@@ -111,7 +111,8 @@ describe('key binding', () => {
   it.each(wrong)('refuses %s in either direction', async (_name, change) => {
     const changed = { ...binding, ...change }
     expect(await refusal(() => decodeBinding(Cbor.encode(changed as never)))).toBe('evidence-malformed')
-    if (!('v' in change) && !('domain' in change)) expect(() => encodeBinding(changed as unknown as KeyBinding)).toThrow()
+    if (!('v' in change) && !('domain' in change))
+      expect(() => encodeBinding(changed as unknown as KeyBinding)).toThrow()
   })
 
   it('changes its digest with every field', () => {
@@ -160,7 +161,11 @@ describe('bound fields', () => {
 
   it.each(['nitro', 'simulated'] as const)('of %s are user data, nonce and public key', (kind) => {
     const own = { ...binding, kind }
-    expect(boundFields(own, challenge)).toEqual({ userData: bindingHash(own), nonce: fromHex(CHALLENGE)!, publicKey: RECEIPT_KEY })
+    expect(boundFields(own, challenge)).toEqual({
+      userData: bindingHash(own),
+      nonce: fromHex(CHALLENGE)!,
+      publicKey: RECEIPT_KEY,
+    })
   })
 
   it.each(['nvidia-gpu', 'nvidia-switch'] as const)('of %s do not exist', (kind) => {
@@ -170,10 +175,27 @@ describe('bound fields', () => {
   it('are checked one by one', () => {
     const own = { ...binding, kind: 'nitro' as const }
     const good = boundFields(own, challenge) as unknown as EvidenceClaims
-    const results = (claims: object) => checkBoundFields(claims as EvidenceClaims, own, challenge).map(({ field, ok }) => [field, ok])
-    expect(results(good)).toEqual([['userData', true], ['nonce', true], ['publicKey', true]])
-    expect(results({ ...good, nonce: undefined })).toEqual([['userData', true], ['nonce', false], ['publicKey', true]])
-    expect(results({ ...good, userData: bytes(0, 32) })).toEqual([['userData', false], ['nonce', true], ['publicKey', true]])
-    expect(results({ ...good, publicKey: bytes(0, 33) })).toEqual([['userData', true], ['nonce', true], ['publicKey', false]])
+    const results = (claims: object) =>
+      checkBoundFields(claims as EvidenceClaims, own, challenge).map(({ field, ok }) => [field, ok])
+    expect(results(good)).toEqual([
+      ['userData', true],
+      ['nonce', true],
+      ['publicKey', true],
+    ])
+    expect(results({ ...good, nonce: undefined })).toEqual([
+      ['userData', true],
+      ['nonce', false],
+      ['publicKey', true],
+    ])
+    expect(results({ ...good, userData: bytes(0, 32) })).toEqual([
+      ['userData', false],
+      ['nonce', true],
+      ['publicKey', true],
+    ])
+    expect(results({ ...good, publicKey: bytes(0, 33) })).toEqual([
+      ['userData', true],
+      ['nonce', true],
+      ['publicKey', false],
+    ])
   })
 })

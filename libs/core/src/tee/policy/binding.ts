@@ -96,7 +96,8 @@ function checkSizes(binding: KeyBinding, refuse: (why: string) => never): void {
   if (!sized(binding.registry, 20)) refuse('registry')
   if (!sized(binding.nodeId, 32)) refuse('nodeId')
   if (!TEE_KINDS.includes(binding.kind)) refuse('kind')
-  if (!sized(binding.receiptKey, 33) || !secp256k1.utils.isValidPublicKey(binding.receiptKey, true)) refuse('receiptKey')
+  if (!sized(binding.receiptKey, 33) || !secp256k1.utils.isValidPublicKey(binding.receiptKey, true))
+    refuse('receiptKey')
   if (!optional(binding.hpkeKey, 32)) refuse('hpkeKey')
   if (!optional(binding.tlsSpki, 32)) refuse('tlsSpki')
   if (!optional(binding.modelManifestHash, 32)) refuse('modelManifestHash')
@@ -120,8 +121,8 @@ export function challengeHash({ verifierId, random, expiresAt }: Challenge): Uin
 }
 
 /**
- * The nonce for every device: SHA-256("gpu/1" ‖ challenge ‖ receiptKey). Devices are asked first, and the digests of
- * what they answer enter the machine's own evidence, so that a borrowed device cannot be added later.
+ * The nonce for every device: SHA-256("gpu/1" ‖ challenge ‖ receiptKey). Devices are asked first, and the digests
+ * of what they answer enter the machine's own evidence, so that a borrowed device cannot be added later.
  */
 export function deviceNonce(challenge: Challenge, receiptKey: Uint8Array): Uint8Array {
   return sha256(concat(utf8('gpu/1'), challengeHash(challenge), receiptKey))

@@ -16,7 +16,8 @@ function policyRefusal(bytes: Uint8Array): PolicyErrorCode {
 }
 
 const refused = (change: PolicyJson) => policyRefusal(encodePolicy(policyJson(change)))
-const hardware = (id: string, change: PolicyJson) => refused({ hardware: changed(policyJson()['hardware'], id, change) })
+const hardware = (id: string, change: PolicyJson) =>
+  refused({ hardware: changed(policyJson()['hardware'], id, change) })
 const image = (change: PolicyJson) => refused({ images: changed(policyJson()['images'], 'engine-1.8.0', change) })
 
 describe('decodePolicy', () => {
@@ -55,7 +56,9 @@ describe('decodePolicy', () => {
   it('takes simulated evidence on networks that play', () => {
     const sim = { id: 'sim', kind: 'simulated', products: ['*'], maxKeyHours: 1, forbid: ['debug', 'serviceTd'] }
     for (const network of ['testnet', 'local']) {
-      expect(decodePolicy(encodePolicy(policyJson({ network, hardware: [...policyJson()['hardware'], sim] }))).network).toBe(network)
+      expect(
+        decodePolicy(encodePolicy(policyJson({ network, hardware: [...policyJson()['hardware'], sim] }))).network,
+      ).toBe(network)
     }
   })
 
@@ -74,7 +77,10 @@ describe('decodePolicy', () => {
     ['a list that is an object', { hardware: {} }],
     ['denied ids without measurements', { denyIds: { platform: [], signer: [] } }],
     ['denied ids of an unknown sort', { denyIds: { platform: [], signer: [], measurement: [], chip: [] } }],
-    ['a denied id in upper case, which would deny nothing', { denyIds: { platform: ['AA'], signer: [], measurement: [] } }],
+    [
+      'a denied id in upper case, which would deny nothing',
+      { denyIds: { platform: ['AA'], signer: [], measurement: [] } },
+    ],
     ['a denied id with a prefix', { denyIds: { platform: ['0xaa'], signer: [], measurement: [] } }],
     ['a denied product without a reason', { deny: [{ kind: 'sgx' }] }],
     ['a denied kind that does not exist', { deny: [{ kind: 'sev', reason: '' }] }],
@@ -98,7 +104,11 @@ describe('decodePolicy', () => {
     ['no statuses', 'tdx-spr', { tcb: { status: [], allowedAdvisories: [] } }],
     ['an unknown status', 'tdx-spr', { tcb: { status: ['Uptodate'], allowedAdvisories: [] } }],
     ['a revoked TCB', 'tdx-spr', { tcb: { status: ['UpToDate', 'Revoked'], allowedAdvisories: [] } }],
-    ['an unknown TCB field', 'tdx-spr', { tcb: { status: ['UpToDate'], allowedAdvisories: [], minEvaluationNumber: 18 } }],
+    [
+      'an unknown TCB field',
+      'tdx-spr',
+      { tcb: { status: ['UpToDate'], allowedAdvisories: [], minEvaluationNumber: 18 } },
+    ],
     ['a TCB without a list of advisories', 'tdx-spr', { tcb: { status: ['UpToDate'] } }],
     ['a forbidden flag misspelt', 'tdx-spr', { forbid: ['debug', 'serviceTD'] }],
     ['a required flag of another kind', 'tdx-spr', { require: ['aliasCheck'] }],

@@ -8,9 +8,9 @@ import * as Json from '../json.js'
 import type { RevocationMode } from '../revocation.js'
 
 /**
- * The appraisal policy: which hardware, images and models a network takes, by epoch. Decoding is strict, unknown fields,
- * duplicate keys and misspelt flags refuse, so that a typo can narrow trust and never widen it. Its digest is what a
- * chain anchors and what appraisals quote.
+ * The appraisal policy: which hardware, images and models a network takes, by epoch. Decoding is strict: unknown
+ * fields, duplicate keys and misspelt flags refuse, so that a typo can narrow trust and never widen it. Its digest is
+ * what a chain anchors and what appraisals quote.
  */
 export interface Policy {
   readonly network: Network
@@ -49,7 +49,7 @@ export interface HardwareRule {
   readonly require: readonly string[]
   readonly forbid: readonly string[]
   readonly revocation: RevocationMode
-  /** Where the machine stands, in the policy's words. Software cannot see it: it rests on `platforms`, or is asserted. */
+  /** Where the machine stands, in the policy's words. No evidence shows it: it rests on `platforms` or is asserted. */
   readonly custody: string | undefined
   /** Platform ids known to be there; absent where any platform of the products will do. */
   readonly platforms: readonly HexDigits[] | undefined
@@ -162,7 +162,9 @@ function parseJson(bytes: Uint8Array): Json.JsonValue {
 function mentionsSimulated(value: Json.JsonValue): boolean {
   if (typeof value === 'string') return /simulated/i.test(value)
   if (typeof value !== 'object' || value === null) return false
-  return Object.entries(value).some(([key, item]) => mentionsSimulated(key) || mentionsSimulated(item as Json.JsonValue))
+  return Object.entries(value).some(
+    ([key, item]) => mentionsSimulated(key) || mentionsSimulated(item as Json.JsonValue),
+  )
 }
 
 const DEVICE_KINDS: ReadonlySet<TeeKind> = new Set(['nvidia-gpu', 'nvidia-switch'])
@@ -208,7 +210,8 @@ function checkFit(rule: HardwareRule): void {
   for (const name of FITTING) {
     const has = rule[name] !== undefined
     if (!has && needs.includes(name)) malformed(`hardware ${rule.id}: ${name} is missing`)
-    if (has && !needs.includes(name) && !takes.includes(name)) malformed(`hardware ${rule.id}: ${name} is not for ${rule.kind}`)
+    if (has && !needs.includes(name) && !takes.includes(name))
+      malformed(`hardware ${rule.id}: ${name} is not for ${rule.kind}`)
   }
   if (rule.platforms && rule.custody === undefined) malformed(`hardware ${rule.id}: platforms without custody`)
 }

@@ -10,7 +10,7 @@ export type SnpProduct = (typeof SNP_PRODUCTS)[number]
 
 /**
  * What a VCEK or VLEK certificate says about the key's platform.
- * Source: VCEK Certificate and KDS Interface Specification (AMD publication 57230), table "VCEK certificate extensions".
+ * Source: VCEK Certificate and KDS Interface Specification (AMD publication 57230), table of certificate extensions.
  */
 export interface VekExtensions {
   /** The eight bytes of the TCB_VERSION that the key was derived for, in the product's layout. */

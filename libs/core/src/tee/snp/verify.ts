@@ -2,7 +2,7 @@ import { equal, isZero, toHex } from '../bytes.js'
 import { commonName, parseCertificate, type Certificate } from '../certificate.js'
 import { ensure, refuse } from '../error.js'
 import {
-  checkEnvelope,
+  openEnvelope,
   EndorsementSet,
   provenance,
   type Evidence,
@@ -35,9 +35,9 @@ const SIGNERS = {
 type Signer = (typeof SIGNERS)[0 | 1]
 
 async function verify(evidence: Evidence, context: VerifyContext): Promise<EvidenceClaims> {
-  checkEnvelope(evidence, 'sev-snp', SNP_REPORT_BYTES)
+  const bytes = openEnvelope(evidence, 'sev-snp', SNP_REPORT_BYTES)
   const endorsements = new EndorsementSet(context.endorsements, ['vek', 'vek-issuer', 'crl'])
-  const report = parseSnpReport(evidence.bytes)
+  const report = parseSnpReport(bytes)
   const signer = signerOf(report)
 
   const vek = parseCertificate(oneCertificate(endorsements.one('vek', CERTIFICATE_BYTES_MAX)))
@@ -83,12 +83,11 @@ async function verify(evidence: Evidence, context: VerifyContext): Promise<Evide
     flags: { ...policyFlags(report.policy), ...platformFlags(report.platformInfo), vlek: signer.name === 'VLEK' },
     revocation: revocation.fact,
     validity: { notBefore: new Date(validity.notBefore), notAfter: new Date(validity.notAfter) },
-    provenance: await provenance(context, {
-      root: path[2].raw,
-      signer: vek.raw,
-      evidence: evidence.bytes,
-      verifier: 'sev-snp',
-    }),
+    provenance: await provenance(
+      'sev-snp',
+      { root: path[2].raw, signer: vek.raw, evidence: bytes, endorsements },
+      crypto,
+    ),
   }
 }
 

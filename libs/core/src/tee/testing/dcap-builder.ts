@@ -38,7 +38,11 @@ export interface PckOptions {
   readonly extension?: Uint8Array
 }
 
-export function sgxExtension({ components = Array(16).fill(5), pceSvn = 13, ppid = new Uint8Array(16).fill(7) }: PckOptions = {}): Uint8Array {
+export function sgxExtension({
+  components = Array(16).fill(5),
+  pceSvn = 13,
+  ppid = new Uint8Array(16).fill(7),
+}: PckOptions = {}): Uint8Array {
   const entry = (suffix: string, value: Uint8Array) => D.sequence(D.oid(`${SGX_EXTENSION}.${suffix}`), value)
   const tcb = D.sequence(
     ...components.map((svn, i) => entry(`2.${i + 1}`, D.integer(svn))),
@@ -90,7 +94,12 @@ export interface TcbInfoOptions {
   readonly fields?: Record<string, unknown>
 }
 
-export function tcbInfo({ id = 'TDX', levels = [{ status: 'UpToDate' }], modules, fields }: TcbInfoOptions = {}): string {
+export function tcbInfo({
+  id = 'TDX',
+  levels = [{ status: 'UpToDate' }],
+  modules,
+  fields,
+}: TcbInfoOptions = {}): string {
   const svns = (list: readonly number[]) => list.map((svn) => ({ svn }))
   const zeros = { mrsigner: '00'.repeat(48), attributes: '00'.repeat(8), attributesMask: 'FF'.repeat(8) }
   return JSON.stringify({
@@ -108,7 +117,11 @@ export function tcbInfo({ id = 'TDX', levels = [{ status: 'UpToDate' }], modules
         id: moduleId,
         ...zeros,
         ...(mrsigner && { mrsigner }),
-        tcbLevels: moduleLevels.map(({ isvsvn, status }) => ({ tcb: { isvsvn }, tcbDate: '2025-01-01T00:00:00Z', tcbStatus: status })),
+        tcbLevels: moduleLevels.map(({ isvsvn, status }) => ({
+          tcb: { isvsvn },
+          tcbDate: '2025-01-01T00:00:00Z',
+          tcbStatus: status,
+        })),
       })),
     }),
     tcbLevels: levels.map(({ sgx = Array(16).fill(5), tdx = Array(16).fill(0), pceSvn = 13, status, advisories }) => ({
@@ -158,7 +171,8 @@ export function collateral(world: DcapWorld, options: CollateralOptions = {}): E
   const { root, ca, signer } = world
   const key = options.signedBy ?? signer.key
   const sign = (text: string) => Buffer.from(signRaw(key, Buffer.from(text))).toString('hex')
-  const body = (name: string, text: string) => new Uint8Array(Buffer.from(`{"${name}":${text},"signature":"${sign(text)}"}`))
+  const body = (name: string, text: string) =>
+    new Uint8Array(Buffer.from(`{"${name}":${text},"signature":"${sign(text)}"}`))
   const chain = new Uint8Array(Buffer.from((options.signerChain ?? [signer, root]).map(({ pem }) => pem).join('')))
   return [
     { role: 'root-crl', bytes: options.rootCrl ?? issueCrl({ issuer: root }) },
@@ -187,7 +201,17 @@ export interface QuoteOptions {
 }
 
 /** Offsets inside a TD report. */
-export const TD = { teeTcbSvn: 0, mrSignerSeam: 64, seamAttributes: 112, tdAttributes: 120, mrTd: 136, rtmr0: 328, reportData: 520, teeTcbSvn2: 584, mrServiceTd: 600 } as const
+export const TD = {
+  teeTcbSvn: 0,
+  mrSignerSeam: 64,
+  seamAttributes: 112,
+  tdAttributes: 120,
+  mrTd: 136,
+  rtmr0: 328,
+  reportData: 520,
+  teeTcbSvn2: 584,
+  mrServiceTd: 600,
+} as const
 
 export function quote(world: DcapWorld, options: QuoteOptions = {}): Uint8Array {
   const form = options.form ?? 'tdx-v4'
@@ -206,7 +230,8 @@ export function quote(world: DcapWorld, options: QuoteOptions = {}): Uint8Array 
     le(chain.length, 4),
     chain,
   ])
-  const wrapped = form === 'sgx-v3' ? certification : Buffer.concat([le(6, 2), le(certification.length, 4), certification])
+  const wrapped =
+    form === 'sgx-v3' ? certification : Buffer.concat([le(6, 2), le(certification.length, 4), certification])
   const section = Buffer.concat([signRaw(options.quotingKey ?? world.attestationKey, signed), attestationKey, wrapped])
   return new Uint8Array(Buffer.concat([signed, le(section.length, 4), section]))
 }
@@ -252,4 +277,3 @@ function le(value: number, width: number): Buffer {
   buffer.writeUIntLE(value, 0, width)
   return buffer
 }
-

@@ -55,6 +55,8 @@ export interface DcapCase {
 
 /** Every quote × collateral × time row of the manifest. */
 export function dcapCases(): DcapCase[] {
-  const quotes = [...entries('tdx/'), ...entries('sgx/')].filter(({ kind }) => kind === 'intel-tdx' || kind === 'intel-sgx')
+  const quotes = [...entries('tdx/'), ...entries('sgx/')].filter(
+    ({ kind }) => kind === 'intel-tdx' || kind === 'intel-sgx',
+  )
   return quotes.flatMap((quote) => (quote['cases'] as Omit<DcapCase, 'quote'>[]).map((row) => ({ quote, ...row })))
 }

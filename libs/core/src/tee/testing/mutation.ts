@@ -37,7 +37,7 @@ export function indices(from: number, to: number, stride: number): number[] {
 /** A copy with one byte changed; which bit depends on the index, so that strides meet all eight. */
 export function flipped(bytes: Uint8Array, index: number): Uint8Array {
   const copy = Uint8Array.from(bytes)
-  copy[index]! ^= 1 << index % 8
+  copy[index]! ^= 1 << (index % 8)
   return copy
 }
 

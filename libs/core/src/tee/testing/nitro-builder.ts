@@ -22,7 +22,9 @@ export interface NitroHierarchy {
 
 export const NITRO_AT = new Date('2026-01-10T12:00:00Z')
 
-export function nitroHierarchy(change: Partial<Record<keyof NitroHierarchy, Partial<CertificateOptions>>> = {}): NitroHierarchy {
+export function nitroHierarchy(
+  change: Partial<Record<keyof NitroHierarchy, Partial<CertificateOptions>>> = {},
+): NitroHierarchy {
   const authority = { keyUsage: [DIGITAL_SIGNATURE, KEY_CERT_SIGN, CRL_SIGN] }
   const make = (subject: string, options: Partial<CertificateOptions>) =>
     issueCertificate({ subject, key: generateKey('P-384'), ...options })
@@ -75,7 +77,11 @@ export function nitroFields({ root, regional, zonal, instance, enclave }: NitroH
 }
 
 /** Signs any payload bytes as a COSE_Sign1. */
-export function signNitro(payload: Uint8Array, { enclave }: NitroHierarchy, header: Cbor.CborInput = new Map([[1, -35]])): Uint8Array {
+export function signNitro(
+  payload: Uint8Array,
+  { enclave }: NitroHierarchy,
+  header: Cbor.CborInput = new Map([[1, -35]]),
+): Uint8Array {
   const protectedHeader = Cbor.encode(header)
   const signature = signRaw(enclave.key, coseSignedBytes({ protectedHeader, payload }))
   return Cbor.encode([protectedHeader, new Map(), payload, signature])

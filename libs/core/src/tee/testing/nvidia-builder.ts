@@ -43,7 +43,11 @@ export function deviceWorld(
     issueCertificate({ subject, key: generateKey('P-384'), ...more })
   const root = make('NVIDIA Device Identity CA', { ...authority, ...change.root })
   const architecture = make(`NVIDIA ${product} Identity`, { issuer: root, ...authority, ...change.architecture })
-  const provisioner = make(`NVIDIA ${product} Provisioner ICA 1`, { issuer: architecture, ...authority, ...change.provisioner })
+  const provisioner = make(`NVIDIA ${product} Provisioner ICA 1`, {
+    issuer: architecture,
+    ...authority,
+    ...change.provisioner,
+  })
   const identity = make(deviceName(serial, `${product} A01 GSP BROM`), {
     issuer: provisioner,
     ca: true,
@@ -74,7 +78,11 @@ export function hopperFwid(digest = FWID, version = 1): Uint8Array {
 /** DiceTcbInfo with a vendor, an SVN and the list of FWIDs. */
 export function blackwellFwid(digests: readonly Uint8Array[] = [FWID]): Uint8Array {
   const list = D.tlv(0xa6, ...digests.map(fwidOf))
-  return extension('2.23.133.5.4.1.1', false, D.sequence(D.implicit(0, Buffer.from('NVIDIA')), D.implicit(3, Uint8Array.of(1)), list))
+  return extension(
+    '2.23.133.5.4.1.1',
+    false,
+    D.sequence(D.implicit(0, Buffer.from('NVIDIA')), D.implicit(3, Uint8Array.of(1)), list),
+  )
 }
 
 export function chainOf({ leaf, identity, provisioner, architecture, root }: DeviceWorld): Uint8Array {
@@ -112,7 +120,9 @@ export function measurement(i: number): Uint8Array {
 export function deviceReport(world: DeviceWorld, options: DeviceReportOptions = {}): Uint8Array {
   const measurements = options.measurements ?? Array.from({ length: 64 }, (_, i) => measurement(i))
   const record = Buffer.concat(
-    measurements.map((value, i) => Buffer.concat([Buffer.from([i + 1, 1]), le(value.length + 3, 2), Buffer.from([1]), le(value.length, 2), value])),
+    measurements.map((value, i) =>
+      Buffer.concat([Buffer.from([i + 1, 1]), le(value.length + 3, 2), Buffer.from([1]), le(value.length, 2), value]),
+    ),
   )
   const text = (value: string) => Buffer.from(`${value}\0`)
   const usual: Record<number, Uint8Array | undefined> = {
@@ -126,9 +136,15 @@ export function deviceReport(world: DeviceWorld, options: DeviceReportOptions = 
     36: Uint8Array.of(0, 0),
     ...options.opaque,
   }
-  const fields = Object.entries(usual).flatMap(([type, value]) => (value ? [le(Number(type), 2), le(value.length, 2), value] : []))
+  const fields = Object.entries(usual).flatMap(([type, value]) =>
+    value ? [le(Number(type), 2), le(value.length, 2), value] : [],
+  )
   const opaque = Buffer.concat([...fields, options.extraOpaque ?? new Uint8Array()])
-  const request = Buffer.concat([Buffer.from([0x11, 0xe0, 0x01, 0xff]), options.nonce ?? DEVICE_NONCE, Buffer.from([0])])
+  const request = Buffer.concat([
+    Buffer.from([0x11, 0xe0, 0x01, 0xff]),
+    options.nonce ?? DEVICE_NONCE,
+    Buffer.from([0]),
+  ])
   const head = Buffer.concat([Buffer.from([0x11, 0x60, 0, 0, measurements.length]), le(record.length, 3)])
   const signed = Buffer.concat([request, head, record, Buffer.alloc(32, 0x77), le(opaque.length, 2), opaque])
   for (const [offset, bytes] of Object.entries(options.bytes ?? {})) signed.set(bytes, Number(offset))
@@ -141,7 +157,10 @@ export interface GoldenOptions {
   readonly fields?: Record<string, unknown>
 }
 
-export function goldenValues({ component = 'driver', measurements, fields }: GoldenOptions = {}): Record<string, unknown> {
+export function goldenValues({ component = 'driver', measurements, fields }: GoldenOptions = {}): Record<
+  string,
+  unknown
+> {
   const hex = (i: number) => Buffer.from(measurement(i)).toString('hex')
   return {
     v: 1,
@@ -152,16 +171,24 @@ export function goldenValues({ component = 'driver', measurements, fields }: Gol
     source: { id: 'test', sha256: '00'.repeat(32) },
     notBefore: '2025-01-01T00:00:00Z',
     notAfter: '2026-12-31T00:00:00Z',
-    measurements: measurements ?? (component === 'driver' ? [9, 10] : [1, 2]).map((index) => ({ index, digests: [hex(index)] })),
+    measurements:
+      measurements ?? (component === 'driver' ? [9, 10] : [1, 2]).map((index) => ({ index, digests: [hex(index)] })),
     ...fields,
   }
 }
 
 /** Compact JWS over a payload, by default with the one header that is accepted. */
-export function jws(payload: unknown, key: TestKey, header: unknown = { alg: 'ES384', typ: 'vnd.haca.gpu-golden-values+json' }): Uint8Array {
-  const part = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+export function jws(
+  payload: unknown,
+  key: TestKey,
+  header: unknown = { alg: 'ES384', typ: 'vnd.haca.gpu-golden-values+json' },
+): Uint8Array {
+  const part = (value: unknown) =>
+    Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
   const message = `${part(header)}.${part(payload)}`
-  return new Uint8Array(Buffer.from(`${message}.${Buffer.from(signRaw(key, Buffer.from(message))).toString('base64url')}`))
+  return new Uint8Array(
+    Buffer.from(`${message}.${Buffer.from(signRaw(key, Buffer.from(message))).toString('base64url')}`),
+  )
 }
 
 function le(value: number, width: number): Buffer {

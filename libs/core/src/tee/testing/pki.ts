@@ -134,7 +134,9 @@ export function distinguishedName(commonName: string): Uint8Array {
 }
 
 export function toPem(der: Uint8Array): string {
-  const lines = Buffer.from(der).toString('base64').match(/.{1,64}/g)!
+  const lines = Buffer.from(der)
+    .toString('base64')
+    .match(/.{1,64}/g)!
   return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n')
 }
 

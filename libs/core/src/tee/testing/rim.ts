@@ -19,7 +19,9 @@ export function readRim(file: string): Rim {
     .filter((resource) => attribute(resource, 'active') === 'True')
     .map((resource) => ({
       index: Number(attribute(resource, 'index')),
-      digests: Array.from({ length: Number(attribute(resource, 'alternatives')) }, (_, i) => attribute(resource, `Hash${i}`)),
+      digests: Array.from({ length: Number(attribute(resource, 'alternatives')) }, (_, i) =>
+        attribute(resource, `Hash${i}`),
+      ),
     }))
   return { version: attribute(meta, 'colloquialVersion'), product: attribute(meta, 'product'), measurements }
 }

@@ -23,7 +23,9 @@ export interface SimulatedWorld {
 export const SIMULATED_AT = new Date('2026-01-10T12:00:00Z')
 export const MARKER = extension(OID.simulatedTee, true, SIMULATED_MARKER)
 
-export function simulatedWorld(change: Partial<Record<keyof SimulatedWorld, Partial<CertificateOptions>>> = {}): SimulatedWorld {
+export function simulatedWorld(
+  change: Partial<Record<keyof SimulatedWorld, Partial<CertificateOptions>>> = {},
+): SimulatedWorld {
   const root = issueCertificate({
     subject: SIMULATED_ROOT_NAME,
     key: generateKey('P-384'),
@@ -45,7 +47,10 @@ export function simulatedWorld(change: Partial<Record<keyof SimulatedWorld, Part
   return { root, leaf }
 }
 
-export function simulatedDocument({ root, leaf }: SimulatedWorld, change: Partial<SimulatedDocument> = {}): SimulatedDocument {
+export function simulatedDocument(
+  { root, leaf }: SimulatedWorld,
+  change: Partial<SimulatedDocument> = {},
+): SimulatedDocument {
   return {
     v: 1,
     role: 'cpu',

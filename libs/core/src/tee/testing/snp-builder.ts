@@ -94,7 +94,8 @@ export function snpWorld(
 
 function vekExtensions(product: Product, options: VekOptions): Uint8Array[] {
   const { tcb = TCB, vlek = false, productName = product, structVersion = 0, drop } = options
-  const hardwareId = options.hardwareId === undefined ? chipId(product).slice(0, product === 'Turin' ? 8 : 64) : options.hardwareId
+  const hardwareId =
+    options.hardwareId === undefined ? chipId(product).slice(0, product === 'Turin' ? 8 : 64) : options.hardwareId
   const list: [string, Uint8Array][] = [
     [`${AMD}.1`, D.integer(structVersion)],
     [`${AMD}.2`, D.ia5String(productName)],
