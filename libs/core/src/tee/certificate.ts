@@ -46,7 +46,7 @@ export const KEY_USAGE = { digitalSignature: 0, keyCertSign: 5, cRLSign: 6 } as 
 
 export const CERTIFICATE_BYTES_MAX = 8 * 1024
 
-/** AMD numbers its CAs' keys with 4096 bits; smaller RSA keys have no business in these chains. */
+/** AMD's CAs have 4096 bits; below 3072 a key is weaker than the P-256 ones beside it (NIST SP 800-57, table 2). */
 const RSA_MODULUS_BITS_MIN = 3072
 
 /** Parses one certificate filling `raw`; refuses with `certificate-*` or `der-malformed`. */

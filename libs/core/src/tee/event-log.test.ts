@@ -5,7 +5,7 @@ import { parseQuote } from './dcap/quote.js'
 import { eventMeasurements, EVENT_LOG_BYTES_MAX, parseEventLog, replay } from './event-log.js'
 import { PROVIDERS } from './testing/providers.js'
 import { refusal } from './testing/refusal.js'
-import { readVectorText } from './testing/vectors.js'
+import { readVectorText, type StoredJson } from './testing/vectors.js'
 
 interface StoredReport {
   readonly quote: string
@@ -20,7 +20,7 @@ function stored(file: string): { log: Uint8Array; rtmrs: readonly Uint8Array[] }
   return { log: utf8(log), rtmrs: body.rtmrs }
 }
 
-const events = (log: Uint8Array) => JSON.parse(new TextDecoder().decode(log)) as Record<string, any>[]
+const events = (log: Uint8Array) => JSON.parse(new TextDecoder().decode(log)) as Record<string, StoredJson>[]
 const encode = (list: readonly unknown[]) => utf8(JSON.stringify(list))
 const FULL = 'tdx/dstack-quote-report.json'
 const STRIPPED = 'tdx/dstack-tdx-lite-getquote.json'
@@ -59,7 +59,7 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('event 
       const other = { ...list[i]!, ...(runtime ? { event_payload: 'ff' } : { digest: 'ff'.repeat(48) }) }
       expect(await run(list.with(i, other))).toBe(runtime ? 'event-log-digest-mismatch' : 'event-log-rtmr-mismatch')
     }
-    const [first, second] = list as [Record<string, any>, Record<string, any>]
+    const [first, second] = list as [Record<string, StoredJson>, Record<string, StoredJson>]
     expect(await refusal(() => eventMeasurements(encode([second, first, ...list.slice(2)]), rtmrs, crypto))).toBe(
       'event-log-rtmr-mismatch',
     )

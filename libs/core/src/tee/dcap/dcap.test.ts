@@ -120,7 +120,7 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('DCAP w
     })
 
     it('are stripped of their padding before they are digested', async () => {
-      for (const { id, file, trailingBytes } of entries('tdx/').filter(({ kind }) => kind === 'intel-tdx') as any[]) {
+      for (const { id, file, trailingBytes } of entries('tdx/').filter(({ kind }) => kind === 'intel-tdx')) {
         if (id === 'tdx/spr_e4') continue
         const bytes = readVector(file)
         expect(parseQuote(bytes).raw).toEqual(bytes.subarray(0, bytes.length - trailingBytes))

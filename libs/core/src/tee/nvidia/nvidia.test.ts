@@ -26,7 +26,15 @@ import { PROVIDERS } from '../testing/providers.js'
 import { refusal } from '../testing/refusal.js'
 import { readRim } from '../testing/rim.js'
 import * as D from '../testing/der-builder.js'
-import { derOf, entries, entry, readVector, readVectorText, type VectorEntry } from '../testing/vectors.js'
+import {
+  derOf,
+  entries,
+  entry,
+  readVector,
+  readVectorText,
+  type StoredJson,
+  type VectorEntry,
+} from '../testing/vectors.js'
 import { decodeEvidenceList, EVIDENCE_LIST_BYTES_MAX } from './evidence-list.js'
 import { compareGoldenValues, GOLDEN_VALUES_BYTES_MAX, parseGoldenValues } from './golden-values.js'
 import { parseSpdmReport, SPDM_BYTES_MAX } from './spdm.js'
@@ -78,7 +86,7 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('NVIDIA
         )
         expect(toHex(claims.nonce!)).toBe(vector['nonce'])
         if (kind === 'nvidia-gpu') {
-          const { driver, vbios, project, projectSku, chipSku } = vector as Record<string, any>
+          const { driver, vbios, project, projectSku, chipSku } = vector as Record<string, StoredJson>
           expect(claims.versions).toEqual({ driver, vbios, project, projectSku, chipSku })
         }
         expect(Object.keys(claims.measurements)).toHaveLength(vector['measurementCount'])

@@ -19,7 +19,16 @@ import {
   type SnpWorld,
   type VekOptions,
 } from '../testing/snp-builder.js'
-import { derList, derOf, entries, entry, readVector, readVectorText, type VectorEntry } from '../testing/vectors.js'
+import {
+  derList,
+  derOf,
+  entries,
+  entry,
+  readVector,
+  readVectorText,
+  type StoredJson,
+  type VectorEntry,
+} from '../testing/vectors.js'
 import { snp } from './verify.js'
 
 const ROOTS: TrustAnchors = {
@@ -67,7 +76,10 @@ describe.each(PROVIDERS.map((crypto) => [crypto.name, crypto] as const))('SEV-SN
       '%s gives its recorded facts',
       async (_id, vector) => {
         const claims = await snp.verify(evidenceOf(readVector(vector.file)), context(endorsementsOf(vector)))
-        const { policy, platformInfo } = vector as unknown as { policy: Record<string, any>; platformInfo: string }
+        const { policy, platformInfo } = vector as unknown as {
+          policy: Record<string, StoredJson>
+          platformInfo: string
+        }
         expect(claims.product).toBe((vector['product'] as string).split('-')[0])
         expect(claims.debug).toBe(vector['expect'].debug)
         expect(claims.measurements).toMatchObject({ measurement: vector['measurement'], hostData: vector['hostData'] })

@@ -124,6 +124,6 @@ const rows = [
   },
 ]
 for (const row of rows) {
-  if (process.argv.includes('--json')) console.log(JSON.stringify(row))
-  else console.log(`${row.metric.padEnd(42)} ${row.value.toFixed(2).padStart(8)} ${row.unit}`)
+  const line = `${row.metric.padEnd(42)} ${row.value.toFixed(2).padStart(8)} ${row.unit}`
+  process.stdout.write(`${process.argv.includes('--json') ? JSON.stringify(row) : line}\n`)
 }

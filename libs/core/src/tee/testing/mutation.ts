@@ -43,5 +43,5 @@ export function flipped(bytes: Uint8Array, index: number): Uint8Array {
 
 export function report(name: string, { tried, refused, accepted }: Sweep): void {
   const codes = Object.entries(refused).map(([code, count]) => `${code} ${count}`)
-  console.info(`${name}: ${tried} tried, ${accepted.length} accepted; ${codes.join(', ')}`)
+  process.stdout.write(`${name}: ${tried} tried, ${accepted.length} accepted; ${codes.join(', ')}\n`)
 }

@@ -1,5 +1,7 @@
+import type { StoredJson } from './vectors.js'
+
 /** A complete policy as JSON, with one entry of every kind of hardware. Tests change copies of it. */
-export type PolicyJson = Record<string, any>
+export type PolicyJson = Record<string, StoredJson>
 
 export const NOT_BEFORE = 1_767_225_600 // 2026-01-01T00:00:00Z
 export const MODEL_HASH = '44'.repeat(32)

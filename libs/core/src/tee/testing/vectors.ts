@@ -4,6 +4,10 @@ import { fileURLToPath } from 'node:url'
 /** The genuine samples under `vectors/tee`, and their manifest. Test code only. */
 const FOLDER = new URL('../../../../../vectors/tee/', import.meta.url)
 
+/** JSON from a file, whose shape the test that reads it knows. */
+// oxlint-disable-next-line typescript/no-explicit-any
+export type StoredJson = any
+
 export interface VectorEntry {
   readonly id: string
   readonly kind: string
@@ -11,7 +15,7 @@ export interface VectorEntry {
   readonly sha256: string
   readonly bytes: number
   // Entries differ by kind; tests read the fields their kind has.
-  readonly [field: string]: any
+  readonly [field: string]: StoredJson
 }
 
 export function readVector(file: string): Uint8Array {
