@@ -1,5 +1,6 @@
 import { AppError, Body, Receipt, Tensor, type Decision, type Hex } from '@haca/core'
-import { BodyEncoding, type RouteResponse } from '@haca/proto'
+import type { BodyEncoding} from '@haca/proto';
+import { type RouteResponse } from '@haca/proto'
 import { Wire, readBody } from '@haca/platform/wire'
 import type { Models } from './models.js'
 import type { ModelView, Router } from './ports.js'
@@ -117,4 +118,3 @@ const invalid = ({ reason, detail, field }: { reason: string; detail?: string; f
 
 /** Name of the verification an offer or receipt has. */
 export const modeName = (mode: number): string => Object.entries(Receipt.modes).find(([, value]) => value === mode)?.[0] ?? `mode ${mode}`
-

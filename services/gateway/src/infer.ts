@@ -109,4 +109,3 @@ export function receiptOf(completed: InferenceCompleted, scope: Receipt.Scope): 
   const signed = Wire.toSignedReceipt(completed.receipt)
   return { signed, domain: Receipt.domain(scope, signed.receipt.keyKind), simulated: signed.receipt.keyKind === Receipt.keyKinds.simulated }
 }
-

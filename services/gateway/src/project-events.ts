@@ -1,4 +1,5 @@
-import { Hex, type Lifecycle } from '@haca/core'
+import type { Hex} from '@haca/core';
+import { type Lifecycle } from '@haca/core'
 import { BatchSettledSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentSettledSchema, type BatchSettled, type InferenceCompleted, type InferenceRequested, type InferenceVoided, type PaymentFailed, type PaymentSettled } from '@haca/proto'
 import type { Blobs } from '@haca/platform/blobs'
 import type { Bus, Consumption } from '@haca/platform/bus'

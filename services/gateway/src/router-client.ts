@@ -1,6 +1,7 @@
 import { Hex } from '@haca/core'
 import { RouterService, type AssignResponse, type ListModelsResponse, type RouteRequest, type RouteResponse } from '@haca/proto'
-import { GrpcClient, asAppError } from '@haca/platform/grpc'
+import type { GrpcClient} from '@haca/platform/grpc';
+import { asAppError } from '@haca/platform/grpc'
 import type { Router } from './ports.js'
 
 const timeoutMs = 2_000

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf'
-import { AppError, Hex } from '@haca/core'
+import type { Hex } from '@haca/core';
+import { AppError } from '@haca/core'
 import { InferenceRequestedSchema, InferenceVoidedSchema, type InferenceRequested, type PaymentRequested } from '@haca/proto'
 import { Outcome, type Blobs } from '@haca/platform/blobs'
 import type { Bus } from '@haca/platform/bus'

@@ -1,4 +1,4 @@
-import { Hex } from '@haca/core'
+import type { Hex } from '@haca/core'
 import { bytesToHex } from 'viem'
 import { mnemonicToAccount, privateKeyToAccount, type PrivateKeyAccount } from 'viem/accounts'
 

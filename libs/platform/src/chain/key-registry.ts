@@ -1,4 +1,4 @@
-import { Hex } from '@haca/core'
+import type { Hex } from '@haca/core'
 import { teeRegistryAbi } from '@haca/contracts'
 import type { Chain } from './client.js'
 

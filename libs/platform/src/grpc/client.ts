@@ -58,4 +58,3 @@ export function asAppError(code: string, error: unknown): AppError {
   const retryable = [status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.RESOURCE_EXHAUSTED].includes((error as ServiceError).code)
   return new AppError(code, { retryable, cause: error })
 }
-

@@ -178,4 +178,3 @@ function checksummed(lower: Hex.Hex): Hex.Hex {
   }
   return found
 }
-

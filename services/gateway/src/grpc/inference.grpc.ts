@@ -1,6 +1,7 @@
 import type { PaymentRequired } from '@x402/core/types'
 import { create, toBinary } from '@bufbuild/protobuf'
-import { Hex, PaymentHeader, Receipt } from '@haca/core'
+import type { Receipt } from '@haca/core';
+import { Hex, PaymentHeader } from '@haca/core'
 import {
   BodyEncoding,
   GetReceiptResponseSchema,
@@ -133,4 +134,3 @@ async function onGrpc<T>(work: () => Promise<T>): Promise<T> {
 }
 
 const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
-
