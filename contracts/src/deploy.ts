@@ -72,6 +72,9 @@ export interface Clients {
  */
 const create2Factory: Address = '0x4e59b44847b379578588920cA78FbF26c0B4956C'
 
+/** A few blocks of Base, and a lagging read replica. */
+const appearsWithinMs = 10_000
+
 const contracts = ['teeRegistry', 'settlementLog', 'revenueVault', 'paymentBatcher', 'modelRegistry'] as const
 type ContractName = (typeof contracts)[number]
 type Plan = Record<ContractName, { readonly address: Address; readonly factoryCall: Hex }>
@@ -160,6 +163,7 @@ function planOf(options: HacaOptions): Plan {
 async function ensureDeployed(clients: Clients, name: ContractName, planned: Plan[ContractName]): Promise<void> {
   const { publicClient, walletClient } = clients
   if (await hasCode(publicClient, planned.address)) return
+  let cause: unknown
   try {
     const hash = await walletClient.sendTransaction({
       account: walletClient.account,
@@ -168,12 +172,25 @@ async function ensureDeployed(clients: Clients, name: ContractName, planned: Pla
       data: planned.factoryCall,
     })
     await publicClient.waitForTransactionReceipt({ hash })
-  } catch (cause) {
-    // Another run of this job may have been faster; its result is ours.
-    if (await hasCode(publicClient, planned.address)) return
-    throw new Error(`Deploying ${name} to ${planned.address} failed`, { cause })
+  } catch (error) {
+    cause = error
   }
-  await requireCode(publicClient, planned.address, name)
+  // Whatever was said, only the code counts: another run of this job may have been faster, and the node that refused
+  // our transaction because of that may not have mined the other one yet.
+  if (await appears(publicClient, planned.address)) return
+  throw new Error(`Deploying ${name} to ${planned.address} failed`, { cause })
+}
+
+async function appears(publicClient: PublicClient, address: Address): Promise<boolean> {
+  for (const deadline = Date.now() + appearsWithinMs; ; await sleep(publicClient.pollingInterval)) {
+    if (await hasCode(publicClient, address)) return true
+    if (Date.now() > deadline) return false
+  }
+}
+
+/** Not node:timers, so that a browser can import the ABIs from here. */
+function sleep(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs))
 }
 
 async function hasCode(publicClient: PublicClient, address: Address): Promise<boolean> {

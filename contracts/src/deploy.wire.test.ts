@@ -32,9 +32,13 @@ import {
   type HacaOptions,
   type LocalChain,
 } from './index.js'
+import { readConfig, runDeploy } from './script/deploy.js'
 
 // The first account of anvil's test mnemonic: public, and funded with ether on every anvil.
-const deployer = privateKeyToAccount('0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80')
+const deployerKey = '0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80'
+const deployer = privateKeyToAccount(deployerKey)
+// The second one.
+const rival = privateKeyToAccount('0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d')
 const payer = privateKeyToAccount(generatePrivateKey())
 const stranger = privateKeyToAccount(generatePrivateKey())
 
@@ -194,6 +198,37 @@ describe('deployHaca', () => {
       functionName: 'vault',
     })
     expect([log, registry, vault]).toEqual([book.settlementLog, book.teeRegistry, book.revenueVault])
+  })
+
+  it('is what the deploy job runs, on the chain it was told and on no other', async () => {
+    const env = {
+      DEPLOY_RPC_URL: anvil.rpcUrl,
+      DEPLOY_CHAIN_ID: '84532',
+      DEPLOY_PRIVATE_KEY: deployerKey,
+      DEPLOY_ADMIN: deployer.address,
+      DEPLOY_ADMIN_DELAY_SECONDS: '0',
+      DEPLOY_SETTLER: deployer.address,
+      DEPLOY_REGISTRAR: deployer.address,
+      DEPLOY_GUARDIAN: deployer.address,
+      DEPLOY_SIMULATED_ALLOWED: 'true',
+      DEPLOY_ROOT_DELAY_SECONDS: '60',
+      DEPLOY_TOKEN: local.token,
+    }
+    expect(await runDeploy(readConfig(env))).toEqual(book)
+    await expect(runDeploy(readConfig({ ...env, DEPLOY_CHAIN_ID: '8453' }))).rejects.toThrow(
+      'DEPLOY_RPC_URL is chain 84532, but DEPLOY_CHAIN_ID says 8453',
+    )
+  })
+
+  it('lets two runs race to one result', async () => {
+    const label = 'race'
+    const second = { ...clients(), walletClient: createWalletClient({ transport: http(anvil.rpcUrl), account: rival, chain }) }
+    const [one, two] = await Promise.all([
+      deployHaca(clients(), { ...options, label }),
+      deployHaca(second, { ...options, label }),
+    ])
+    expect(one).toEqual(two)
+    expect(one.settlementLog).not.toBe(book.settlementLog)
   })
 
   it('refuses a chain without the token', async () => {

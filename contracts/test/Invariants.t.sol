@@ -26,7 +26,7 @@ contract InvariantsTest is Test {
   }
 
   function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-    bytes4[] memory selectors = new bytes4[](20);
+    bytes4[] memory selectors = new bytes4[](21);
     // Collecting and claiming come twice: most of the rest needs them.
     selectors[0] = Handler.collect.selector;
     selectors[1] = Handler.collect.selector;
@@ -48,6 +48,7 @@ contract InvariantsTest is Test {
     selectors[17] = Handler.wait.selector;
     selectors[18] = Handler.promiseAll.selector;
     selectors[19] = Handler.retryDeferred.selector;
+    selectors[20] = Handler.claim.selector;
     targets = new FuzzSelector[](1);
     targets[0] = FuzzSelector(address(handler), selectors);
   }

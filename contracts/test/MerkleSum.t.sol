@@ -32,6 +32,8 @@ contract MerkleSumTest is Test {
     _checkLeaf(_tree(count, count), count, index);
   }
 
+  /// forge-config: default.fuzz.runs = 100
+  /// forge-config: test.fuzz.runs = 100
   function testFuzz_a_leaf_of_a_random_tree_is_included_and_no_neighbour_of_the_truth_is(
     uint256 countSeed,
     uint256 index,

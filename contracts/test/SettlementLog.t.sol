@@ -8,6 +8,7 @@ import { BatchHeader } from "../src/libraries/BatchHeader.sol";
 import { InferenceReceipt } from "../src/libraries/InferenceReceipt.sol";
 import { InclusionProof } from "../src/libraries/MerkleSum.sol";
 import { Fixture } from "./support/Fixture.sol";
+import { Tree } from "./support/Tree.sol";
 
 contract SettlementLogTest is Fixture {
   // ---------------------------------------------------------------- commit
@@ -141,6 +142,33 @@ contract SettlementLogTest is Fixture {
     vm.assertFalse(other.verifyInclusion(h, receiptHash, proof), "a leaf of another log");
     vm.chainId(8453);
     vm.assertFalse(log.verifyInclusion(h, receiptHash, proof), "a leaf of another chain");
+  }
+
+  /// forge-config: default.fuzz.runs = 48
+  /// forge-config: test.fuzz.runs = 48
+  function testFuzz_a_random_batch_is_included_whole_and_nothing_beside_it(uint256 countSeed, uint256 seed) public {
+    uint256 count = bound(countSeed, 1, 200);
+    bytes32[] memory receiptHashes = new bytes32[](count);
+    bytes32[] memory leaves = new bytes32[](count);
+    uint128[] memory sums = new uint128[](count);
+    for (uint256 i = 0; i < count; ++i) {
+      receiptHashes[i] = keccak256(abi.encode(seed, i));
+      sums[i] = i % 3 == 1 ? 0 : uint128(uint64(uint256(receiptHashes[i])));
+      leaves[i] = _leaf(log, receiptHashes[i], sums[i]);
+    }
+    Anchored memory batch = _seal(log, Tree.build(leaves, sums));
+    vm.prank(SETTLER);
+    log.commit(batch.header);
+    for (uint256 i = 0; i < count; ++i) {
+      InclusionProof memory proof = _proof(batch, i);
+      vm.assertTrue(log.verifyInclusion(batch.header, receiptHashes[i], proof), "included");
+      vm.assertFalse(log.verifyInclusion(batch.header, receiptHashes[(i + 1) % count], proof) && count > 1, "another");
+      proof.collected += 1;
+      vm.assertFalse(log.verifyInclusion(batch.header, receiptHashes[i], proof), "another sum");
+      proof.collected -= 1;
+      proof.index ^= 1;
+      vm.assertFalse(log.verifyInclusion(batch.header, receiptHashes[i], proof), "another place");
+    }
   }
 
   // ---------------------------------------------------------------- void

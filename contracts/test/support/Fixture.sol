@@ -163,16 +163,20 @@ abstract contract Fixture is Shipped {
     for (uint256 i = 0; i < receipts.length; ++i) {
       leaves[i] = _leaf(where, where.receiptHashOf(receipts[i]), collected[i]);
     }
+    batch = _seal(where, Tree.build(leaves, collected));
     batch.receipts = receipts;
-    batch.levels = Tree.build(leaves, collected);
-    (batch.header.root, batch.header.total) = Tree.root(batch.levels);
+  }
+
+  /// @dev The next batch of a log, over leaves made elsewhere.
+  function _seal(SettlementLog where, Tree.Level[] memory levels) internal view returns (Anchored memory batch) {
+    batch.levels = levels;
+    (batch.header.root, batch.header.total) = Tree.root(levels);
     batch.header.prev = where.tip();
     batch.header.token = address(usdc);
     batch.header.daRef = keccak256("leaf file");
     batch.header.evidenceRoot = keccak256("evidence");
     batch.header.id = where.batchCount() + 1;
-    // forge-lint: disable-next-line(unsafe-typecast)
-    batch.header.count = uint32(receipts.length);
+    batch.header.count = uint32(levels[0].hashes.length);
   }
 
   function _anchor(SettlementLog where, InferenceReceipt[] memory receipts, uint128[] memory collected)
