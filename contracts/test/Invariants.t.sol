@@ -53,6 +53,14 @@ contract InvariantsTest is Test {
     targets[0] = FuzzSelector(address(handler), selectors);
   }
 
+  function invariant_vault_and_log_stay_sound_whatever_happens() public view {
+    _expectTheBooksOfAnOnlooker();
+    _expectSolvency();
+    _expectEachPaymentCreditedOnceAndRefundedAtMostOnce();
+    _expectTheLogToGrowOnlyAndItsTotalsToAddUp();
+    vm.assertEq(handler.broken(), "", "something happened that must not");
+  }
+
   /// @dev Invariants over paths nobody takes prove nothing: a long walk with a fixed seed has to take them all.
   function test_a_long_walk_takes_every_path_and_breaks_nothing() public {
     bytes4[] memory selectors = this.targetSelectors()[0].selectors;
@@ -63,9 +71,9 @@ contract InvariantsTest is Test {
       );
       (bool ok,) = address(handler).call(step);
       vm.assertTrue(ok, "the handler itself never fails");
-      if (i % 50 == 0) _checkAll();
+      if (i % 50 == 0) invariant_vault_and_log_stay_sound_whatever_happens();
     }
-    _checkAll();
+    invariant_vault_and_log_stay_sound_whatever_happens();
     string[15] memory paths = [
       "refund",
       "refundDeferred",
@@ -95,15 +103,7 @@ contract InvariantsTest is Test {
     vm.assertGe(times, 2, path);
   }
 
-  function _checkAll() private view {
-    invariant_the_books_of_the_vault_are_those_of_an_onlooker();
-    invariant_the_vault_is_solvent();
-    invariant_every_payment_is_credited_once_and_refunded_at_most_once();
-    invariant_the_log_only_grows_and_its_totals_add_up();
-    invariant_nothing_happened_that_must_not();
-  }
-
-  function invariant_the_books_of_the_vault_are_those_of_an_onlooker() public view {
+  function _expectTheBooksOfAnOnlooker() private view {
     (uint128 credited, uint128 refunded,, uint128 paid) = vault.ledgerOf(address(usdc));
     vm.assertEq(credited, handler.creditedSum(), "credited");
     vm.assertEq(refunded, handler.refundedSum(), "refunded");
@@ -115,7 +115,7 @@ contract InvariantsTest is Test {
     );
   }
 
-  function invariant_the_vault_is_solvent() public view {
+  function _expectSolvency() private view {
     (uint128 credited, uint128 refunded, uint128 deferred, uint128 paid) = vault.ledgerOf(address(usdc));
     uint256 balance = usdc.balanceOf(address(vault));
     PayoutRoot memory active = vault.activeRootOf(address(usdc));
@@ -129,7 +129,7 @@ contract InvariantsTest is Test {
     );
   }
 
-  function invariant_every_payment_is_credited_once_and_refunded_at_most_once() public view {
+  function _expectEachPaymentCreditedOnceAndRefundedAtMostOnce() private view {
     (, uint128 refunded, uint128 deferred,) = vault.ledgerOf(address(usdc));
     uint256 waiting;
     uint256 back;
@@ -144,7 +144,7 @@ contract InvariantsTest is Test {
     vm.assertEq(back, refunded, "refunded is the sum of those that went back");
   }
 
-  function invariant_the_log_only_grows_and_its_totals_add_up() public view {
+  function _expectTheLogToGrowOnlyAndItsTotalsToAddUp() private view {
     uint256 count = handler.headerCount();
     vm.assertEq(log.batchCount(), count, "every commit counted");
     for (uint256 i = 0; i < count; ++i) {
@@ -152,9 +152,5 @@ contract InvariantsTest is Test {
     }
     vm.assertEq(log.tip(), count == 0 ? bytes32(0) : handler.headers(count - 1), "tip");
     vm.assertEq(log.anchoredTotal(address(usdc)), handler.anchoredSum(), "anchored, less voided");
-  }
-
-  function invariant_nothing_happened_that_must_not() public view {
-    vm.assertEq(handler.broken(), "", "broken");
   }
 }
