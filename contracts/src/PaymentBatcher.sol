@@ -20,7 +20,7 @@ enum Outcome {
 /// `eth_estimateGas` finds exactly such a limit. So every item is given the same stated gas or the whole
 /// transaction reverts, and what an item does with that gas is its own doing.
 contract PaymentBatcher is Deployed {
-  /// @notice Most items in a call. 200 accounts' payments take 15.9 of the 16.78 million gas a transaction may hold
+  /// @notice Most items in a call. 200 accounts' payments take 16.0 of the 16.78 million gas a transaction may hold
   /// (EIP-7825); contract wallets cost more, so a caller with many of them sends fewer.
   uint256 public constant MAX_ITEMS = 200;
   /// @notice Gas each item is given: twice what an account's payment needs, so that a contract wallet can check a

@@ -165,6 +165,15 @@ contract UsdcDoubleTest is Fixture {
     usdc.transfer(STRANGER, 1);
     vm.stopPrank();
     vm.assertEq(usdc.balanceOf(STRANGER), 7, "received");
+    vm.startPrank(payer);
+    usdc.increaseAllowance(OPERATOR, 9);
+    usdc.decreaseAllowance(OPERATOR, 4);
+    vm.assertEq(usdc.allowance(payer, OPERATOR), 6, "1 + 9 - 4");
+    vm.expectRevert("ERC20: decreased allowance below zero");
+    usdc.decreaseAllowance(OPERATOR, 7);
+    vm.expectRevert("Blacklistable: account is blacklisted");
+    usdc.transfer(address(usdc), 1);
+    vm.stopPrank();
     vm.expectRevert("ERC20: transfer to the zero address");
     vm.prank(payer);
     usdc.transfer(address(0), 1);
@@ -184,6 +193,12 @@ contract UsdcDoubleTest is Fixture {
     vm.expectRevert("Blacklistable: account is blacklisted");
     vm.prank(payer);
     usdc.transfer(STRANGER, 1);
+    vm.prank(payer);
+    usdc.approve(STRANGER, 5);
+    vm.assertEq(usdc.allowance(payer, STRANGER), 5, "may approve");
+    vm.expectRevert("Blacklistable: account is blacklisted");
+    vm.prank(STRANGER);
+    usdc.transferFrom(payer, STRANGER, 5);
     vm.prank(TOKEN_AUTHORITY);
     usdc.unBlacklist(payer);
     usdc.transferWithAuthorization(payer, STRANGER, 1, 0, NOW + 1, "n", signature);

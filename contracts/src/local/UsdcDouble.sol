@@ -82,6 +82,8 @@ contract UsdcDouble {
     pauser = authority;
     blacklister = authority;
     masterMinter = authority;
+    // Since v2.2 nobody can send the token to itself by mistake.
+    balanceAndBlacklist[address(this)] |= BLACKLISTED;
     initialized = true;
   }
 
@@ -127,14 +129,21 @@ contract UsdcDouble {
     return true;
   }
 
-  function approve(address spender, uint256 value)
-    external
-    whenNotPaused
-    notBlacklisted(msg.sender)
-    notBlacklisted(spender)
-    returns (bool)
-  {
+  /// @dev Since v2.2 a blacklisted account may approve, though not move anything.
+  function approve(address spender, uint256 value) external whenNotPaused returns (bool) {
     _approve(msg.sender, spender, value);
+    return true;
+  }
+
+  function increaseAllowance(address spender, uint256 increment) external whenNotPaused returns (bool) {
+    _approve(msg.sender, spender, allowance[msg.sender][spender] + increment);
+    return true;
+  }
+
+  function decreaseAllowance(address spender, uint256 decrement) external whenNotPaused returns (bool) {
+    uint256 current = allowance[msg.sender][spender];
+    require(decrement <= current, "ERC20: decreased allowance below zero");
+    _approve(msg.sender, spender, current - decrement);
     return true;
   }
 
@@ -220,8 +229,6 @@ contract UsdcDouble {
   function permit(address holder, address spender, uint256 value, uint256 deadline, bytes memory signature)
     public
     whenNotPaused
-    notBlacklisted(holder)
-    notBlacklisted(spender)
   {
     require(deadline == type(uint256).max || deadline >= block.timestamp, "FiatTokenV2: permit is expired");
     _requireSigned(
