@@ -27,6 +27,7 @@ export * as Route from './haca/route.js'
 export * as Body from './tensor/body.js'
 export * as Tensor from './tensor/tensor.js'
 
+export * as EvidenceVerdict from './receipt/evidence-verdict.js'
 export * as KeyEvidence from './receipt/key-evidence.js'
 export * as Receipt from './receipt/receipt.js'
 

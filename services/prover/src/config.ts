@@ -14,6 +14,7 @@ const shape = {
   SETTLEMENT_LOG_ADDRESS: contractsShape.SETTLEMENT_LOG_ADDRESS,
   TEE_REGISTRY_ADDRESS: kind.address(),
   PROVER_REGISTRAR_KEY: kind.privateKey().describe('holds REGISTRAR_ROLE of the TeeRegistry'),
+  PROVER_EVIDENCE_KEY: kind.privateKey().describe('signs verdicts; settlers know its address'),
   PROVER_SIMULATED_ROOT: kind.address().optional().describe('root of simulated evidence; without it the kind is refused'),
   PROVER_KEY_HOURS: kind.count(1, 24).default(24).describe('life of a registered key'),
   PROVER_CONCURRENCY: kind.count(1, 256).default(32),

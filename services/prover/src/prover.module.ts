@@ -1,5 +1,6 @@
 import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common'
 import { EvidenceProducedSchema, InferenceCompletedSchema, KeyAnnouncedSchema } from '@haca/proto'
+import { Hex } from '@haca/core'
 import { openBlobs, type Blobs } from '@haca/platform/blobs'
 import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
 import { KeyRegistry, TxSender, openChain, senderLimits } from '@haca/platform/chain'
@@ -56,6 +57,7 @@ export async function compose(config: ProverConfig, logger: Logger, seams?: Seam
       ...{ blobs, keys, now },
       scope: { chainId: env.CHAIN_ID, log: env.SETTLEMENT_LOG_ADDRESS },
       primitives: await loadPrimitives(),
+      evidenceKey: Hex.toBytes(env.PROVER_EVIDENCE_KEY.reveal()),
       simulatedAllowed: config.profile === 'development',
     })),
   ]

@@ -14,6 +14,7 @@ const shape = {
   TEE_REGISTRY_ADDRESS: kind.address(),
   PAYMENT_BATCHER_ADDRESS: kind.address(),
   OFFER_SIGNERS: kind.addresses().describe('gateway keys whose offers are honoured'),
+  EVIDENCE_SIGNERS: kind.addresses().describe('prover keys whose verdicts count'),
   SETTLER_PAYMENT_KEY: kind.privateKey().describe('sends payment batches; needs gas and no role'),
   SETTLER_COMMIT_KEY: kind.privateKey().describe('holds SETTLER_ROLE of log and vault'),
   SETTLER_FROM_BLOCK: kind.count(0, Number.MAX_SAFE_INTEGER).describe('block the contracts were deployed in; the watcher begins there'),

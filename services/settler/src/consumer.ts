@@ -1,6 +1,6 @@
 import { toBinary } from '@bufbuild/protobuf'
-import { AppError, Receipt } from '@haca/core'
-import { EvidenceProducedSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentRequestedSchema, Verdict, type EvidenceProduced, type InferenceVoided } from '@haca/proto'
+import { AppError, EvidenceVerdict, Hex, Receipt } from '@haca/core'
+import { EvidenceProducedSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentRequestedSchema, type EvidenceProduced, type InferenceVoided } from '@haca/proto'
 import type { Bus, Consumption } from '@haca/platform/bus'
 import { Wire } from '@haca/platform/wire'
 import { settleCompletion, type Settlement } from './settle-completion.js'
@@ -17,14 +17,12 @@ export async function consumeAll(bus: Bus, settlement: Settlement & UpfrontSettl
   ])
 }
 
-function takeEvidence(message: EvidenceProduced, { receipts }: Settlement): Promise<void> {
-  if (message.verdict !== Verdict.AFFIRMING && message.verdict !== Verdict.CONTRAINDICATED) throw new AppError('message.malformed', { detail: 'message field verdict is missing or malformed' })
-  return receipts.evidence({
-    requestId: Wire.hex(message.requestId, 32, 'request_id'),
-    receiptHash: Wire.hex(message.receiptHash, 32, 'receipt_hash'),
-    affirming: message.verdict === Verdict.AFFIRMING,
-    bytes: toBinary(EvidenceProducedSchema, message),
-  })
+/** A verdict counts only when a prover we know signed it: it can void a receipt, and with it move money. */
+function takeEvidence(message: EvidenceProduced, { trust, receipts }: Settlement): Promise<void> {
+  const verdict = Wire.toVerdict(message)
+  const by = EvidenceVerdict.signer(verdict, message.signature, trust.scope, trust.primitives)
+  if (!by || !trust.evidenceSigners.some((known) => Hex.equals(known, by))) throw new AppError('evidence.forged', { detail: 'the verdict is not signed by a prover we know' })
+  return receipts.evidence({ ...verdict, bytes: toBinary(EvidenceProducedSchema, message) })
 }
 
 /** A void with a receipt is anchored like any other receipt: its leaf of nothing collected is the payer's proof. */

@@ -1,6 +1,5 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import type { Tensor} from '@haca/core';
-import { Body, refuse, type Verdict } from '@haca/core'
+import { Body, refuse, type Verdict, type Tensor } from '@haca/core'
 import { BodyEncoding, InferAnswerSchema, InferRequestSchema, TensorSchema, type Tensor as TensorMessage } from '@haca/proto'
 
 /** Reads a request body of either encoding; gateway and node read the same bytes with this same function. */

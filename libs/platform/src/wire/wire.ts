@@ -1,11 +1,13 @@
 import { create } from '@bufbuild/protobuf'
-import { AppError, Hex, Money, type Offer, type Payment, type Receipt } from '@haca/core'
+import { AppError, Hex, Money, type EvidenceVerdict, type Offer, type Payment, type Receipt } from '@haca/core'
 import {
   OfferSchema,
   PaymentFlow,
   PaymentSchema,
   ReceiptSchema,
   SignedReceiptSchema,
+  Verdict,
+  type EvidenceProduced,
   type Offer as OfferMessage,
   type Payment as PaymentMessage,
   type SignedReceipt as SignedReceiptMessage,
@@ -135,6 +137,19 @@ export function toSignedReceipt(message: SignedReceiptMessage | undefined): Rece
       keyKind: r.keyKind,
     },
     signature: hex(message.signature, 65, 'receipt.signature'),
+  }
+}
+
+/** The verdict an evidence message speaks; its signature is the caller's to check. */
+export function toVerdict(message: EvidenceProduced): EvidenceVerdict.EvidenceVerdict {
+  if (message.verdict !== Verdict.AFFIRMING && message.verdict !== Verdict.CONTRAINDICATED) throw malformed('verdict')
+  return {
+    requestId: hex(message.requestId, 32, 'request_id'),
+    receiptHash: hex(message.receiptHash, 32, 'receipt_hash'),
+    affirming: message.verdict === Verdict.AFFIRMING,
+    evidenceId: hex(message.evidenceId, 32, 'evidence_id'),
+    kind: message.kind,
+    rules: message.rules.map(({ rule, ok, detail }) => ({ rule, ok, detail })),
   }
 }
 
