@@ -1,18 +1,18 @@
 import type { Hex, Payment } from '@haca/core'
 
-/** What the vault and the token say of one payment. */
-export interface PaymentFacts {
-  /** Credited amount in atomic units, 0 when there is no credit. */
-  credited: bigint
+/** What the vault says of one payment. */
+export interface Credit {
+  /** Atomic units, 0 when there is no credit. */
+  amount: bigint
   /** The credit was paid back. */
   refunded: boolean
-  /** The token has the nonce as used or cancelled. */
-  nonceUsed: boolean
 }
 
 /** Reads of the vault and the token. Rejects when the chain cannot be asked. */
 export interface Vault {
-  facts(payments: readonly Payment.Payment[], tag: 'latest' | 'safe'): Promise<PaymentFacts[]>
+  credits(paymentIds: readonly Hex.Hex[], tag: 'latest' | 'safe'): Promise<Credit[]>
+  /** Whether the token has each payment's nonce as used or cancelled. */
+  noncesUsed(payments: readonly Payment.Payment[], tag: 'latest' | 'safe'): Promise<boolean[]>
   balances(payers: readonly Hex.Hex[]): Promise<bigint[]>
   /** Unix seconds of the newest block behind which nothing is taken back. */
   safeTime(): Promise<number>

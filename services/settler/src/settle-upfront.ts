@@ -1,6 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import type { Hex } from '@haca/core';
-import { AppError } from '@haca/core'
+import { AppError, type Hex } from '@haca/core'
 import { InferenceRequestedSchema, InferenceVoidedSchema, type InferenceRequested, type PaymentRequested } from '@haca/proto'
 import { Outcome, type Blobs } from '@haca/platform/blobs'
 import type { Bus } from '@haca/platform/bus'

@@ -48,6 +48,7 @@ export async function compose(config: SettlerConfig, logger: Logger, seams?: Sea
     tokenSeparator: Payment.tokenSeparator(token),
     offerSeparator: Offer.separator(scope),
     offerSigners: env.OFFER_SIGNERS,
+    evidenceSigners: env.EVIDENCE_SIGNERS,
     keys: new KeyRegistry(chain, env.TEE_REGISTRY_ADDRESS, { maxAgeMs: 5_000, now }),
     primitives: await loadPrimitives(),
   }

@@ -2,7 +2,7 @@ import { revenueVaultAbi } from '@haca/contracts'
 import type { Hex, Payment } from '@haca/core'
 import type { Chain } from '@haca/platform/chain'
 import { parseAbi } from 'viem'
-import type { PaymentFacts, Vault } from './ports.js'
+import type { Credit, Vault } from './ports.js'
 
 const tokenAbi = parseAbi([
   'function balanceOf(address) view returns (uint256)',
@@ -12,6 +12,9 @@ const tokenAbi = parseAbi([
 ])
 
 const refundedState = 3
+
+/** Bytes of call data in one call. Calls travel in creation code (49,152 bytes at most, EIP-3860) and answers come back as the code of a contract (24,576 at most, EIP-170). */
+const callDataMax = 2_500
 
 /** The vault on chain, asked for many payments in one call. */
 export class ChainVault implements Vault {
@@ -23,23 +26,20 @@ export class ChainVault implements Vault {
     readonly safeTag: 'latest' | 'safe' | 'finalized',
   ) {}
 
-  async facts(payments: readonly Payment.Payment[], tag: 'latest' | 'safe'): Promise<PaymentFacts[]> {
-    if (payments.length === 0) return []
-    const contracts = payments.flatMap((payment) => [
-      { address: this.vault, abi: revenueVaultAbi, functionName: 'creditOf', args: [payment.paymentId] } as const,
-      { address: this.token, abi: tokenAbi, functionName: 'authorizationState', args: [payment.payer, payment.nonce] } as const,
-    ])
-    const results = (await this.chain.multicall({ contracts, allowFailure: false, deployless: true, batchSize: 0, blockTag: tag === 'safe' ? this.safeTag : 'latest' })) as unknown[]
-    return payments.map((_, i) => {
-      const [amount, , state] = results[2 * i] as readonly [bigint, bigint, number]
-      return { credited: amount, refunded: state === refundedState, nonceUsed: results[2 * i + 1] as boolean }
-    })
+  async credits(paymentIds: readonly Hex.Hex[], tag: 'latest' | 'safe'): Promise<Credit[]> {
+    const contracts = paymentIds.map((id) => ({ address: this.vault, abi: revenueVaultAbi, functionName: 'creditOf', args: [id] }) as const)
+    const rows = (await this.#ask(contracts, tag)) as (readonly [bigint, bigint, number])[]
+    return rows.map(([amount, , state]) => ({ amount, refunded: state === refundedState }))
+  }
+
+  async noncesUsed(payments: readonly Payment.Payment[], tag: 'latest' | 'safe'): Promise<boolean[]> {
+    const contracts = payments.map(({ payer, nonce }) => ({ address: this.token, abi: tokenAbi, functionName: 'authorizationState', args: [payer, nonce] }) as const)
+    return (await this.#ask(contracts, tag)) as boolean[]
   }
 
   async balances(payers: readonly Hex.Hex[]): Promise<bigint[]> {
-    if (payers.length === 0) return []
     const contracts = payers.map((payer) => ({ address: this.token, abi: tokenAbi, functionName: 'balanceOf', args: [payer] }) as const)
-    return (await this.chain.multicall({ contracts, allowFailure: false, deployless: true, batchSize: 0 })) as bigint[]
+    return (await this.#ask(contracts, 'latest')) as bigint[]
   }
 
   async safeTime(): Promise<number> {
@@ -59,5 +59,12 @@ export class ChainVault implements Vault {
     const receipt = await this.chain.getTransactionReceipt({ hash: transaction })
     const transfers = await this.chain.getLogs({ address: this.token, event: tokenAbi[3], args: { from: payment.payer, to: this.vault }, fromBlock: receipt.blockNumber, toBlock: receipt.blockNumber })
     return transfers.some((log) => log.transactionHash === transaction && log.args.value === payment.amount) ? transaction : undefined
+  }
+
+  /** Many reads in few calls, by a contract that is never deployed: its creation code holds the calls, and EIP-3860 bounds it. */
+  #ask(contracts: readonly unknown[], tag: 'latest' | 'safe'): Promise<unknown[]> {
+    if (contracts.length === 0) return Promise.resolve([])
+    const blockTag = tag === 'safe' ? this.safeTag : 'latest'
+    return this.chain.multicall({ contracts: contracts as never, allowFailure: false, deployless: true, batchSize: callDataMax, blockTag }) as Promise<unknown[]>
   }
 }

@@ -10,6 +10,7 @@ export interface Trust {
   tokenSeparator: Uint8Array
   offerSeparator: Uint8Array
   offerSigners: readonly Hex.Hex[]
+  evidenceSigners: readonly Hex.Hex[]
   keys: Pick<KeyRegistry, 'validity'>
   primitives: Secp256k1.Primitives
 }
@@ -89,7 +90,11 @@ async function receiptHolds(signed: Receipt.Signed, trust: Trust): Promise<void>
   const validity = await trust.keys.validity(node, keyKind, issuedAt).catch((cause: unknown) => {
     throw new AppError('registry.unreachable', { retryable: true, cause })
   })
+  // A node signs as soon as it sees its registration; a reader that does not see it yet is behind, and must not judge for a moment.
+  if (validity === 'unknown' && Date.now() / 1000 - issuedAt < registryLagSeconds) throw new AppError('registry.behind', { retryable: true })
   if (validity !== 'valid') throw forged(`the node's key was ${validity} when it signed`)
 }
+
+const registryLagSeconds = 15
 
 const forged = (detail: string): AppError => new AppError('completion.forged', { detail })

@@ -64,6 +64,7 @@ export class TxSender {
     const settled = await this.options.chain.getTransactionCount({ address: this.address, blockTag: this.options.settledTag })
     const stored = await this.#store.from(settled)
     for (const tx of stored) this.#track(tx)
+    this.#next = stored.reduce((next, tx) => Math.max(next, tx.nonce + 1), settled)
     this.#timer = setInterval(() => void this.#follow(), this.options.pollMs)
     void this.#follow()
     return [...this.#inFlight].map(([nonce, entry]) => ({ nonce, note: (entry.variants[0] as StoredTx).note, ended: entry.ended }))
@@ -175,7 +176,7 @@ export class TxSender {
   }
 
   async #followOnce(): Promise<void> {
-    if (this.#stopped || this.#inFlight.size === 0) return
+    if (this.#stopped) return
     const { chain, settledTag } = this.options
     const [chainNonce, settled] = await Promise.all([
       chain.getTransactionCount({ address: this.address, blockTag: 'latest' }),
@@ -189,8 +190,9 @@ export class TxSender {
 
   /** A reorganisation deeper than the settled tag gave nonces back that were done: their stored bytes must be sent again, or the later ones wait for ever. */
   async #repairGap(chainNonce: number): Promise<void> {
-    const lowest = Math.min(...this.#inFlight.keys())
-    if (chainNonce >= lowest) return
+    const lowest = Math.min(...this.#inFlight.keys(), this.#next ?? Infinity)
+    if (chainNonce >= lowest || lowest === Infinity) return
+    this.options.logger.warn({ chainNonce, lowest, address: this.address }, 'the chain gave nonces back; sending their transactions again')
     for (const tx of await this.#store.from(chainNonce)) this.#track(tx)
   }
 

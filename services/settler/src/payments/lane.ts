@@ -122,23 +122,36 @@ export class PaymentLane {
 
   /** Ends what the chain has decided, puts off what cannot be collected now, and answers the rest. */
   async #consult(batch: Item[]): Promise<Item[]> {
+    const { vault } = this.options
+    const ids = batch.map((item) => item.payment.paymentId)
+    const [latest, safe, safeTime] = await Promise.all([vault.credits(ids, 'latest'), vault.credits(ids, 'safe'), vault.safeTime()])
+    const open: Item[] = []
+    for (const [i, item] of batch.entries()) {
+      const { amount } = safe[i] as (typeof safe)[number]
+      if (amount > 0n) this.#end(item, { outcome: 'collected', amount })
+      else if ((latest[i] as (typeof latest)[number]).amount > 0n) this.#postpone([item], this.options.flushMs)
+      else open.push(item)
+    }
+    return this.#sendable(open, safeTime)
+  }
+
+  /** Of payments the vault has no credit for: those that can be collected now, each payer's within its balance. */
+  async #sendable(open: Item[], safeTime: number): Promise<Item[]> {
+    if (open.length === 0) return []
     const { vault, settleMarginSeconds, now } = this.options
-    const payments = batch.map((item) => item.payment)
+    const payments = open.map((item) => item.payment)
     const payers = [...new Set(payments.map((p) => p.payer))]
-    const [facts, balances, safeFacts, safeTime] = await Promise.all([vault.facts(payments, 'latest'), vault.balances(payers), vault.facts(payments, 'safe'), vault.safeTime()])
+    const [used, usedSafely, balances] = await Promise.all([vault.noncesUsed(payments, 'latest'), vault.noncesUsed(payments, 'safe'), vault.balances(payers)])
     const funds = new Map(payers.map((payer, i) => [payer, balances[i] as bigint]))
     const sendable: Item[] = []
-    for (const [i, item] of batch.entries()) {
-      const { payment } = item
-      const [latest, safe] = [facts[i] as (typeof facts)[number], safeFacts[i] as (typeof facts)[number]]
-      const left = funds.get(payment.payer) as bigint
-      if (safe.credited > 0n) this.#end(item, { outcome: 'collected', amount: safe.credited })
-      else if (latest.credited > 0n) this.#postpone([item], this.options.flushMs)
-      else if (latest.nonceUsed) await this.#usedElsewhere(item, safe.nonceUsed)
-      else if (safeTime >= payment.validBefore + safeSkewSeconds) this.#end(item, { outcome: 'failed', reason: left < payment.amount ? 'invalid_exact_evm_insufficient_balance' : 'invalid_exact_evm_payload_authorization_valid_before' })
-      else if (left < payment.amount || now() / 1000 > payment.validBefore - settleMarginSeconds / 2) this.#postpone([item])
+    for (const [i, item] of open.entries()) {
+      const { payer, amount, validBefore } = item.payment
+      const left = funds.get(payer) as bigint
+      if (used[i]) await this.#usedElsewhere(item, usedSafely[i] === true)
+      else if (safeTime >= validBefore + safeSkewSeconds) this.#end(item, { outcome: 'failed', reason: left < amount ? 'invalid_exact_evm_insufficient_balance' : 'invalid_exact_evm_payload_authorization_valid_before' })
+      else if (left < amount || now() / 1000 > validBefore - settleMarginSeconds / 2) this.#postpone([item])
       else {
-        funds.set(payment.payer, left - payment.amount)
+        funds.set(payer, left - amount)
         sendable.push(item)
       }
     }

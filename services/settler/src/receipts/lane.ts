@@ -130,11 +130,11 @@ export class ReceiptLane {
   async #askVault(): Promise<void> {
     const open = [...this.#entries.values()].filter((entry) => entry.credited === undefined).slice(0, consultMax)
     if (open.length === 0) return
-    const payments = open.map((entry) => entry.completion.payment)
-    const [facts, safeTime] = await Promise.all([this.options.vault.facts(payments, 'safe'), this.options.vault.safeTime()])
+    const ids = open.map((entry) => entry.completion.payment.paymentId)
+    const [credits, safeTime] = await Promise.all([this.options.vault.credits(ids, 'safe'), this.options.vault.safeTime()])
     for (const [i, entry] of open.entries()) {
-      const { credited, refunded } = facts[i] as (typeof facts)[number]
-      if (credited > 0n) entry.credited = refunded ? 0n : credited
+      const { amount, refunded } = credits[i] as (typeof credits)[number]
+      if (amount > 0n) entry.credited = refunded ? 0n : amount
       else if (cannotBeCollected(entry.completion.payment, safeTime)) entry.credited = 0n
       else {
         // Asked again later; moved to the end, so that a long queue of open ones is asked in turn.
