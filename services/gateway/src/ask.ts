@@ -1,6 +1,5 @@
 import { AppError, Body, Receipt, Tensor, type Decision, type Hex } from '@haca/core'
-import type { BodyEncoding} from '@haca/proto';
-import { type RouteResponse } from '@haca/proto'
+import type { RouteResponse, BodyEncoding } from '@haca/proto'
 import { Wire, readBody } from '@haca/platform/wire'
 import type { Models } from './models.js'
 import type { ModelView, Router } from './ports.js'

@@ -1,7 +1,6 @@
-import type { Hex} from '@haca/core';
-import { type Lifecycle } from '@haca/core'
+import { AppError, type Hex, type Lifecycle } from '@haca/core'
 import { BatchSettledSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentSettledSchema, type BatchSettled, type InferenceCompleted, type InferenceRequested, type InferenceVoided, type PaymentFailed, type PaymentSettled } from '@haca/proto'
-import type { Blobs } from '@haca/platform/blobs'
+import { Outcome, type Blobs } from '@haca/platform/blobs'
 import type { Bus, Consumption } from '@haca/platform/bus'
 import type { Logger } from '@haca/platform/log'
 import { Wire } from '@haca/platform/wire'
@@ -48,6 +47,9 @@ export async function completed(message: InferenceCompleted, projection: Project
 
 export async function voided(message: InferenceVoided, projection: Projection): Promise<void> {
   const requestId = Wire.hex(message.requestId, 32, 'request_id')
+  // A void is decided in the object store before it is told; one that is not there is nobody's.
+  const outcome = await Outcome.read(projection.blobs, requestId)
+  if (outcome?.case !== 'voided') throw new AppError('void.forged', { detail: 'no such void was decided' })
   // A void decided by the sweeper has no payment in it: nobody but the claim knows.
   const paymentId = message.payment ? Wire.toPayment(message.payment).paymentId : (await projection.claims.byRequest(requestId))?.paymentId
   if (paymentId) await step(paymentId, 'void', { code: message.code, detail: message.detail }, { event: 'voided', requestId, projection })

@@ -1,7 +1,6 @@
 import { Hex } from '@haca/core'
 import { RouterService, type AssignResponse, type ListModelsResponse, type RouteRequest, type RouteResponse } from '@haca/proto'
-import type { GrpcClient} from '@haca/platform/grpc';
-import { asAppError } from '@haca/platform/grpc'
+import { asAppError, type GrpcClient } from '@haca/platform/grpc'
 import type { Router } from './ports.js'
 
 const timeoutMs = 2_000

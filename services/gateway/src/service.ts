@@ -12,6 +12,7 @@ export const gatewayService = (env: NodeJS.ProcessEnv, seams?: Seams): ServiceOp
   bodyLimit: Body.bytesMax,
   prepare: (app) => {
     const fastify = app.getHttpAdapter().getInstance()
+    fastify.removeAllContentTypeParsers()
     fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request: unknown, body: Buffer, done: (error: null, body: Buffer) => void) => done(null, body))
   },
 })

@@ -1,7 +1,6 @@
 import type { PaymentRequired } from '@x402/core/types'
 import { create, toBinary } from '@bufbuild/protobuf'
-import type { Receipt } from '@haca/core';
-import { Hex, PaymentHeader } from '@haca/core'
+import { Hex, PaymentHeader, type Receipt } from '@haca/core'
 import {
   BodyEncoding,
   GetReceiptResponseSchema,
