@@ -27,7 +27,7 @@ describe('tidy', () => {
   })
 
   it('TypeScript files are kebab-case and named by a noun or verb, not by a shelf', () => {
-    for (const file of files.filter((f) => /\.ts$/.test(f) && /\/src\//.test(f))) {
+    for (const file of files.filter((f) => f.endsWith('.ts') && /\/src\//.test(f))) {
       const name = file.split('/').at(-1) as string
       expect(name, file).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+)*\.ts$/)
       expect(name, file).not.toMatch(/^(utils?|helpers?|common|misc|types|constants)\./)

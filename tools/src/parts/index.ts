@@ -1,4 +1,4 @@
-export { startAnvil, type AnvilOptions } from './anvil.js'
-export { hasKafka, kafkaLibs, startKafka } from './kafka.js'
-export { define, freePort, launch, type Command, type Part } from './part.js'
-export { startRedis } from './redis.js'
+export { anvilPart, type AnvilOptions } from './anvil.js'
+export { hasKafka, kafkaLibs, kafkaPart } from './kafka.js'
+export { define, freePort, type Command, type Part } from './part.js'
+export { redisPart } from './redis.js'

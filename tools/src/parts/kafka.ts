@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { root } from '../root.js'
-import { freePort, launch, type Part } from './part.js'
+import { define, freePort, type Part } from './part.js'
 
 const run = promisify(execFile)
 
@@ -14,8 +14,8 @@ export const kafkaLibs = join(root, '.cache/kafka/libs')
 
 export const hasKafka = (): boolean => existsSync(kafkaLibs)
 
-/** Starts a single-node Apache Kafka (KRaft, no ZooKeeper) on loopback with its data below `folder`. */
-export async function startKafka(folder: string): Promise<{ part: Part; brokers: string }> {
+/** A single-node Apache Kafka (KRaft, no ZooKeeper) on loopback with its data below `folder`. */
+export async function kafkaPart(folder: string): Promise<{ part: Part; brokers: string }> {
   const [port, controller] = [await freePort(), await freePort()]
   const brokers = `127.0.0.1:${port}`
   const data = join(folder, 'kafka')
@@ -27,7 +27,7 @@ export async function startKafka(folder: string): Promise<{ part: Part; brokers:
     const { stdout } = await run('java', [...java, 'kafka.tools.StorageTool', 'random-uuid'])
     await run('java', [...java, 'kafka.tools.StorageTool', 'format', '--standalone', '-t', stdout.trim(), '-c', config])
   }
-  const part = await launch({
+  const part = define({
     name: 'kafka',
     command: 'java',
     args: ['-Xms256m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=4', ...java, 'kafka.Kafka', config],

@@ -31,13 +31,6 @@ export interface Command {
   readyWithinMs: number
 }
 
-/** Starts a program and waits until it answers. */
-export async function launch(command: Command): Promise<Part> {
-  const part = define(command)
-  await part.start()
-  return part
-}
-
 /** A program that can be started and stopped. `start` throws, naming the log, when it dies or stays silent. */
 export function define(command: Command): Part {
   let child: ChildProcess | undefined

@@ -2,15 +2,15 @@ import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { freePort, launch, type Part } from './part.js'
+import { define, freePort, type Part } from './part.js'
 
-/** Starts redis-server on loopback with append-only persistence and `noeviction`, its data below `folder`. */
-export async function startRedis(folder: string): Promise<{ part: Part; url: string }> {
+/** redis-server on loopback with append-only persistence and `noeviction`, its data below `folder`. */
+export async function redisPart(folder: string): Promise<{ part: Part; url: string }> {
   const port = await freePort()
   const data = join(folder, 'redis')
   await mkdir(data, { recursive: true })
   const binary = ['/usr/bin/redis-server', '/usr/local/bin/redis-server'].find(existsSync) ?? 'redis-server'
-  const part = await launch({
+  const part = define({
     name: 'redis',
     command: binary,
     args: ['--port', String(port), '--bind', '127.0.0.1', '--dir', data, '--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction', '--save', ''],

@@ -29,6 +29,7 @@ export const roles = {
   guardian: testAccount(4),
   offers: testAccount(5),
   publisher: testAccount(6),
+  evidence: testAccount(10),
 }
 
 /** Accounts with USDC, for whoever plays the caller. */

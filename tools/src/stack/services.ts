@@ -25,11 +25,13 @@ export interface World {
   /** Keeps the keys of several stacks on one Redis apart. */
   redisPrefix: string
   logLevel: string
+  policy: typeof localPolicy
   /** More or other variables, per service. */
   env: Partial<Record<ServiceName, NodeJS.ProcessEnv>>
 }
 
-const policy = {
+/** The router's policy of a local stack. Simulated hardware protects nothing, and is priced like that. */
+export const localPolicy = {
   v: 1,
   epoch: 1,
   hardware: { simulated: { assurance: 'tee', compromisePpm: 1_000_000 } },
@@ -60,9 +62,10 @@ export function environment(name: ServiceName, world: World): NodeJS.ProcessEnv 
     REDIS_PREFIX: world.redisPrefix,
   }
   const own: Record<ServiceName, NodeJS.ProcessEnv> = {
-    router: { ROUTER_GRPC_PORT: String(world.ports.routerGrpc), ROUTER_POLICY_FILE: policyFile(world.folder), ROUTER_CATALOG_REFRESH_MS: '1000', MODEL_REGISTRY_ADDRESS: book.modelRegistry },
-    prover: { PROVER_REGISTRAR_KEY: roles.registrar.privateKey, PROVER_SIMULATED_ROOT: world.simulator.root },
+    router: { ROUTER_GRPC_PORT: String(world.ports.routerGrpc), ROUTER_POLICY_FILE: policyFile(world), ROUTER_CATALOG_REFRESH_MS: '1000', MODEL_REGISTRY_ADDRESS: book.modelRegistry },
+    prover: { PROVER_REGISTRAR_KEY: roles.registrar.privateKey, PROVER_EVIDENCE_KEY: roles.evidence.privateKey, PROVER_SIMULATED_ROOT: world.simulator.root },
     settler: {
+      EVIDENCE_SIGNERS: roles.evidence.address,
       PAYMENT_BATCHER_ADDRESS: book.paymentBatcher,
       SETTLER_PAYMENT_KEY: roles.payments.privateKey,
       SETTLER_COMMIT_KEY: roles.commits.privateKey,
@@ -107,7 +110,7 @@ async function probe(url: string): Promise<boolean> {
   }
 }
 
-function policyFile(folder: string): string {
+function policyFile({ folder, policy }: World): string {
   const file = join(folder, 'policy.json')
   mkdirSync(folder, { recursive: true })
   writeFileSync(file, JSON.stringify(policy, null, 2))

@@ -19,13 +19,13 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { freePort, hasKafka, launch, startAnvil, startKafka, startRedis, type AnvilOptions, type Part } from '../parts/index.js'
+import { anvilPart, define, freePort, hasKafka, kafkaPart, redisPart, type AnvilOptions, type Part } from '../parts/index.js'
 import { root } from '../root.js'
 import { payers, roles } from './accounts.js'
 import { deployLocally } from './chain.js'
 import { publishModels } from './models.js'
 import { silent, type Progress } from './progress.js'
-import { serviceNames, servicePart, type ServiceName, type World } from './services.js'
+import { localPolicy, serviceNames, servicePart, type ServiceName, type World } from './services.js'
 
 export interface StackOptions {
   /** Where data and logs go. */
@@ -35,6 +35,8 @@ export interface StackOptions {
   logLevel?: string
   /** More or other variables, per service. */
   env?: World['env']
+  /** What differs from the local policy. */
+  policy?: Partial<World['policy']>
   /** Accounts that shall hold USDC, besides the standard payers. */
   fund?: readonly Hex.Hex[]
   /** Ports of the gateway, when they must be known beforehand. */
@@ -101,12 +103,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 /** Everything around the services: chain with contracts and models, Kafka with topics, Redis, the simulator. */
 export async function prepareWorld(options: StackOptions, parts: Map<string, Part>, inMemory?: { brokers: string; redisUrl: string }): Promise<World> {
   const { folder, progress = silent } = options
+  if (!inMemory && !process.env.KAFKA_BROKERS && !hasKafka()) throw new NoKafka('no Kafka: KAFKA_BROKERS is not set and the jars are not there')
   await mkdir(folder, { recursive: true })
   const [rpcUrl, brokers, redisUrl] = await progress.step('starting chain, Kafka and Redis', () =>
     Promise.all([
-      given('RPC_URL', async () => part(parts, await startAnvil(folder, options.chain)).url),
+      given('RPC_URL', async () => (await begin(parts, await anvilPart(folder, options.chain))).url),
       inMemory?.brokers ?? given('KAFKA_BROKERS', () => ourKafka(folder, parts)),
-      inMemory?.redisUrl ?? given('REDIS_URL', async () => part(parts, await startRedis(folder)).url),
+      inMemory?.redisUrl ?? given('REDIS_URL', async () => (await begin(parts, await redisPart(folder))).url),
     ]),
   )
   const [{ book, token }] = await progress.step('deploying contracts and making topics', () =>
@@ -127,6 +130,7 @@ export async function prepareWorld(options: StackOptions, parts: Map<string, Par
     },
     redisPrefix: `haca-${randomBytes(3).toString('hex')}`,
     logLevel: options.logLevel ?? 'info',
+    policy: { ...localPolicy, ...options.policy },
     env: options.env ?? {},
   }
 }
@@ -147,16 +151,17 @@ export const stackFile = ({ ports, rpcUrl, brokers, redisUrl, book, token, model
 })
 
 async function ourKafka(folder: string, parts: Map<string, Part>): Promise<string> {
-  if (!hasKafka()) throw new NoKafka('no Kafka: KAFKA_BROKERS is not set and the jars are not there')
-  return part(parts, await startKafka(folder)).brokers
+  return (await begin(parts, await kafkaPart(folder))).brokers
 }
 
 /** An address from the environment, or of what is started for it. */
 const given = (name: string, start: () => Promise<string>): Promise<string> => (process.env[name] ? Promise.resolve(process.env[name]) : start())
 
-function part<T extends { part: Part }>(parts: Map<string, Part>, started: T): T {
-  parts.set(started.part.name, started.part)
-  return started
+/** Registers a part before it starts, so that a failure elsewhere stops it too. */
+async function begin<T extends { part: Part }>(parts: Map<string, Part>, prepared: T): Promise<T> {
+  parts.set(prepared.part.name, prepared.part)
+  await prepared.part.start()
+  return prepared
 }
 
 /** All topics at once: each service makes its own when it must, but five of them asking at the same time is slow. */
@@ -181,18 +186,16 @@ const topics = [
 async function startTeeSimulator(folder: string, parts: Map<string, Part>): Promise<World['simulator']> {
   const socket = join(folder, 'tee.sock')
   const rootKey = Hex.fromBytes(randomBytes(32))
-  parts.set(
-    'simulator',
-    await launch({
-      name: 'simulator',
-      command: process.execPath,
-      args: [join(root, 'tools/tee-simulator/dist/main.js')],
-      env: { SIMULATOR_SOCKET: socket, SIMULATOR_ROOT_KEY: rootKey },
-      logFile: join(folder, 'logs/simulator.log'),
-      ready: async () => existsSync(socket),
-      readyWithinMs: 15_000,
-    }),
-  )
+  const part = define({
+    name: 'simulator',
+    command: process.execPath,
+    args: [join(root, 'tools/tee-simulator/dist/main.js')],
+    env: { SIMULATOR_SOCKET: socket, SIMULATOR_ROOT_KEY: rootKey },
+    logFile: join(folder, 'logs/simulator.log'),
+    ready: async () => existsSync(socket),
+    readyWithinMs: 15_000,
+  })
+  await begin(parts, { part })
   return { socket, root: Secp256k1.addressOfKey(Hex.toBytes(rootKey)) }
 }
 
