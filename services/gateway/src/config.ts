@@ -17,6 +17,7 @@ const shape = {
   GATEWAY_ROUTER_ADDRESS: kind.text().describe('host:port of the router'),
   GATEWAY_OFFER_KEY: kind.privateKey().describe('signs offers'),
   OFFER_SIGNERS: kind.addresses().describe('gateway keys whose offers are honoured: ours, and earlier ones until their offers run out'),
+  FACT_SIGNERS: kind.addresses().describe('settler keys whose word of payments and batches counts'),
   GATEWAY_PAYMENT_TIMEOUT_SECONDS: kind.count(30, 86_400).default(300).describe('maxTimeoutSeconds of offers'),
   GATEWAY_PAYMENT_REMAINING_SECONDS: kind.count(6, 86_400).default(60).describe('life a payment must have left when it comes'),
   GATEWAY_OFFER_SECONDS: kind.count(10, 86_400).default(300).describe('how long an offer is honoured'),

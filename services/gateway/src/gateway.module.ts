@@ -1,5 +1,5 @@
 import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common'
-import { Hex, Offer } from '@haca/core'
+import { Hex, Offer, Payment } from '@haca/core'
 import {
   BatchSettledSchema,
   InferenceCompletedSchema,
@@ -62,8 +62,10 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   const models = new Models(router, logger, now)
   const waiters = new Waiters()
   const ledger = new BatchLedger(blobs, scope)
-  const projection = { claims, waiters, blobs, instance, logger }
-  const rebuilder = new ClaimsRebuilder({ bus, claims, projection, logger, horizonMs: (env.GATEWAY_PAYMENT_TIMEOUT_SECONDS + 3_600) * 1000, now })
+  const projection = { claims, waiters, blobs, instance, logger, factSigners: env.FACT_SIGNERS, primitives }
+  const tokenSeparator = Payment.tokenSeparator(token)
+  const genuine = (payment: Payment.Payment): boolean => Payment.verify(payment, { token, payTo: env.REVENUE_VAULT_ADDRESS }, tokenSeparator, primitives).ok
+  const rebuilder = new ClaimsRebuilder({ bus, claims, projection, logger, genuine, horizonMs: (env.GATEWAY_PAYMENT_TIMEOUT_SECONDS + 3_600) * 1000, now })
   const rebuild = (): void => void rebuilder.ensure().catch((err: unknown) => logger.warn({ err }, 'payment claims not rebuilt; trying again at the next request'))
   const terms = {
     token,

@@ -1,9 +1,10 @@
-import { AppError, type Hex, type Lifecycle } from '@haca/core'
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import { AppError, Hex, type Lifecycle, type Secp256k1 } from '@haca/core'
 import { BatchSettledSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentSettledSchema, type BatchSettled, type InferenceCompleted, type InferenceRequested, type InferenceVoided, type PaymentFailed, type PaymentSettled } from '@haca/proto'
 import { Outcome, type Blobs } from '@haca/platform/blobs'
 import type { Bus, Consumption } from '@haca/platform/bus'
 import type { Logger } from '@haca/platform/log'
-import { Wire } from '@haca/platform/wire'
+import { Fact, Wire } from '@haca/platform/wire'
 import type { Waiters } from './await-outcome.js'
 import { stateConflict } from './events.js'
 import type { Claim, Claims } from './ports.js'
@@ -13,6 +14,9 @@ export interface Projection {
   waiters: Waiters
   blobs: Blobs
   instance: string
+  /** Settlers whose word of payments and batches counts. */
+  factSigners: readonly Hex.Hex[]
+  primitives: Secp256k1.Primitives
   logger: Logger
 }
 
@@ -37,9 +41,13 @@ export function consumeEvents(bus: Bus, projection: Projection, inFlightMax: num
   ])
 }
 
+// Answers and voids are stored before they are told: one that is not in the object store is nobody's.
+
 export async function completed(message: InferenceCompleted, projection: Projection): Promise<void> {
   const payment = Wire.toPayment(message.payment)
   const requestId = Wire.hex(message.requestId, 32, 'request_id')
+  const outcome = await Outcome.read(projection.blobs, requestId)
+  if (outcome?.case !== 'completed') throw new AppError('completion.forged', { detail: 'no such answer was stored' })
   await step(payment.paymentId, 'delivered', {}, { event: 'completed', requestId, projection })
   if (payment.flow === 'upfront') await projection.claims.transition(payment.paymentId, 'settled') // its payment came first
   await wake(message.replyTo, requestId, projection)
@@ -47,7 +55,6 @@ export async function completed(message: InferenceCompleted, projection: Project
 
 export async function voided(message: InferenceVoided, projection: Projection): Promise<void> {
   const requestId = Wire.hex(message.requestId, 32, 'request_id')
-  // A void is decided in the object store before it is told; one that is not there is nobody's.
   const outcome = await Outcome.read(projection.blobs, requestId)
   if (outcome?.case !== 'voided') throw new AppError('void.forged', { detail: 'no such void was decided' })
   // A void decided by the sweeper has no payment in it: nobody but the claim knows.
@@ -57,6 +64,7 @@ export async function voided(message: InferenceVoided, projection: Projection): 
 }
 
 export async function paymentSettled(message: PaymentSettled, projection: Projection): Promise<void> {
+  told(PaymentSettledSchema, message, projection)
   const paymentId = Wire.hex(message.paymentId, 32, 'payment_id')
   const claim = await projection.claims.byPayment(paymentId)
   if (!claim) return // paid to the vault by somebody who asked another gateway, or nobody
@@ -67,19 +75,27 @@ export async function paymentSettled(message: PaymentSettled, projection: Projec
 }
 
 export async function paymentFailed(message: PaymentFailed, projection: Projection): Promise<void> {
+  told(PaymentFailedSchema, message, projection)
   const paymentId = Wire.hex(message.paymentId, 32, 'payment_id')
   const requestId = Wire.hex(message.requestId, 32, 'request_id')
   await step(paymentId, 'unpaid', { code: 'payment.failed', detail: message.reason }, { event: 'payment-failed', requestId, projection })
   await wake(undefined, requestId, projection)
 }
 
-export async function batchSettled(message: BatchSettled, { blobs }: Projection): Promise<void> {
+export async function batchSettled(message: BatchSettled, projection: Projection): Promise<void> {
+  told(BatchSettledSchema, message, projection)
   const anchor: Anchor = {
     transaction: Wire.hex(message.transactionHash, 32, 'transaction_hash'),
     blockNumber: Number(message.blockNumber),
     blockHash: Wire.hex(message.blockHash, 32, 'block_hash'),
   }
-  await blobs.put(anchorKey(Number(message.batchId)), new TextEncoder().encode(JSON.stringify(anchor)))
+  await projection.blobs.put(anchorKey(Number(message.batchId)), new TextEncoder().encode(JSON.stringify(anchor)))
+}
+
+/** Throws `fact.forged` for what no settler we know signed. */
+function told<D extends DescMessage>(schema: D, message: MessageShape<D> & { signature: Uint8Array }, { factSigners, primitives }: Projection): void {
+  const by = Fact.signer(schema, message, primitives)
+  if (!by || !factSigners.some((known) => Hex.equals(known, by))) throw new AppError('fact.forged', { detail: `${schema.name} is not signed by a settler we know` })
 }
 
 /** A claim as a record of the log tells of it, for rebuilding. */

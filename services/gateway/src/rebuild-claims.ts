@@ -1,6 +1,8 @@
-import { InferenceCompletedSchema, InferenceRequestedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentRequestedSchema, PaymentSettledSchema } from '@haca/proto'
+import { Errors, type Lifecycle, type Payment } from '@haca/core'
+import { InferenceCompletedSchema, InferenceRequestedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentRequestedSchema, PaymentSettledSchema, type InferenceRequested } from '@haca/proto'
 import type { Bus } from '@haca/platform/bus'
 import type { Logger } from '@haca/platform/log'
+import { Wire } from '@haca/platform/wire'
 import { claimOf, completed, paymentFailed, paymentSettled, voided, type Projection } from './project-events.js'
 import type { Claims } from './ports.js'
 
@@ -9,6 +11,8 @@ export interface Rebuild {
   claims: Claims
   projection: Projection
   logger: Logger
+  /** Whether its payer signed a payment. */
+  genuine(payment: Payment.Payment): boolean
   /** How far back a payment may have been made that could still be replayed. */
   horizonMs: number
   now(): number
@@ -42,28 +46,30 @@ export class ClaimsRebuilder {
 }
 
 /** Reads requests back into claims, then what became of them. Harmless while events go on: every step is guarded. */
-async function rebuildClaims({ bus, claims, projection, horizonMs, now }: Rebuild): Promise<number> {
+async function rebuildClaims({ bus, claims, projection, genuine, horizonMs, now }: Rebuild): Promise<number> {
   const sinceMs = now() - horizonMs
   let restored = 0
-  await bus.replay({
-    schema: InferenceRequestedSchema,
-    pool: '*',
-    sinceMs,
-    visit: async (message) => {
-      await claims.restore(claimOf(message, 'accepted'))
-      restored++
-    },
-  })
-  await bus.replay({
-    schema: PaymentRequestedSchema,
-    sinceMs,
-    visit: async ({ request }) => {
-      if (request) await claims.restore(claimOf(request, 'paying'))
-    },
-  })
-  await bus.replay({ schema: PaymentSettledSchema, sinceMs, visit: (message) => paymentSettled(message, projection) })
-  await bus.replay({ schema: InferenceCompletedSchema, sinceMs, visit: (message) => completed(message, projection) })
-  await bus.replay({ schema: InferenceVoidedSchema, sinceMs, visit: (message) => voided(message, projection) })
-  await bus.replay({ schema: PaymentFailedSchema, sinceMs: Math.min(sinceMs, now() - lossHorizonMs), visit: (message) => paymentFailed(message, projection) })
+  const restore = async (request: InferenceRequested, state: Lifecycle.State): Promise<void> => {
+    if (!genuine(Wire.toPayment(request.payment))) return
+    await claims.restore(claimOf(request, state))
+    restored++
+  }
+  await bus.replay({ schema: InferenceRequestedSchema, pool: '*', sinceMs, visit: believed((message) => restore(message, 'accepted')) })
+  await bus.replay({ schema: PaymentRequestedSchema, sinceMs, visit: believed(async ({ request }) => request && restore(request, 'paying')) })
+  await bus.replay({ schema: PaymentSettledSchema, sinceMs, visit: believed((message) => paymentSettled(message, projection)) })
+  await bus.replay({ schema: InferenceCompletedSchema, sinceMs, visit: believed((message) => completed(message, projection)) })
+  await bus.replay({ schema: InferenceVoidedSchema, sinceMs, visit: believed((message) => voided(message, projection)) })
+  await bus.replay({ schema: PaymentFailedSchema, sinceMs: Math.min(sinceMs, now() - lossHorizonMs), visit: believed((message) => paymentFailed(message, projection)) })
   return restored
 }
+
+/** Leaves out records that are not to be believed: their consumers buried them, but they are still in the topic. */
+const believed =
+  <M>(visit: (message: M) => Promise<unknown>) =>
+  async (message: M): Promise<void> => {
+    try {
+      await visit(message)
+    } catch (error) {
+      if (Errors.find(error)?.retryable !== false) throw error
+    }
+  }

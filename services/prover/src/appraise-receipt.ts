@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { AppError, EvidenceVerdict, Hex, Receipt } from '@haca/core'
 import { EvidenceProducedSchema, RuleResultSchema, Verdict, type EvidenceProduced, type InferenceCompleted } from '@haca/proto'
 import type { Blobs } from '@haca/platform/blobs'
+import { registryLagSeconds } from '@haca/platform/chain'
 import type { Native } from '@haca/platform/crypto'
 import { Wire } from '@haca/platform/wire'
 import type { Keys } from './ports.js'
@@ -56,12 +57,15 @@ function signature(signed: Receipt.Signed, { scope, primitives }: Appraiser): Ev
   return rule('receipt-signature', ok, ok ? `signed by ${signed.receipt.node} under "${Receipt.domainName(signed.receipt.keyKind)}"` : 'the signature is not the node\'s')
 }
 
-async function keyValid({ node, keyKind, issuedAt }: Receipt.Receipt, { keys }: Appraiser): Promise<EvidenceVerdict.Rule> {
+async function keyValid({ node, keyKind, issuedAt }: Receipt.Receipt, { keys, now }: Appraiser): Promise<EvidenceVerdict.Rule> {
   const validity = await keys.validity(node, keyKind, issuedAt).catch((cause: unknown) => {
     throw new AppError('registry.unreachable', { retryable: true, cause })
   })
-  // The node waited for its registration; a reader that does not see it yet is behind, and must not judge.
-  if (validity === 'unknown') throw new AppError('registry.behind', { retryable: true, detail: 'the key is not registered as far as this reader can see' })
+  if (validity === 'unknown') {
+    // A node signs as soon as it sees its registration; a reader that does not see it yet is behind, and must not judge for a moment.
+    if (now() / 1000 - issuedAt < registryLagSeconds) throw new AppError('registry.behind', { retryable: true, detail: 'the key is not registered as far as this reader can see' })
+    throw new AppError('completion.forged', { detail: `the key ${node} was never registered` })
+  }
   return rule('key-valid', validity === 'valid', `the registry says the key was ${validity} at ${issuedAt}`)
 }
 

@@ -1,4 +1,4 @@
-import { Errors, Hex } from '@haca/core'
+import { AppError, Errors, Hex, Receipt } from '@haca/core'
 import { EvidenceProducedSchema, InferenceCompletedSchema, KeyAnnouncedSchema, Verdict, type InferenceCompleted, type KeyAnnounced } from '@haca/proto'
 import { Outcome } from '@haca/platform/blobs'
 import type { Bus, Consumption } from '@haca/platform/bus'
@@ -19,17 +19,17 @@ export interface Line {
   inFlightMax: number
 }
 
-/** Completed requests in, evidence out. */
+/** Completed requests in, evidence out: one chore per receipt, so that a forged one never stands in a genuine one's place. */
 export async function consumeCompletions(line: Line, appraiser: Appraiser): Promise<(Consumption | Worker)[]> {
   const pending = new Pending<InferenceCompleted>(
-    (id) => line.jobs.add(Chores.appraise, id, { requestId: id }),
+    (id, message) => line.jobs.add(Chores.appraise, id, { requestId: Hex.fromBytes(message.requestId) }),
     (id) => line.jobs.ended(Chores.appraise.name, id),
   )
   const worker = await line.jobs.work(Chores.appraise, {
     concurrency: line.concurrency,
-    handler: async ({ data }) => {
-      const message = pending.message(data.requestId) ?? (await stored(data.requestId as Hex.Hex, appraiser))
-      if (!message) return // its record comes again, or was a forgery nobody stored
+    handler: async ({ id, data }) => {
+      const message = pending.message(id) ?? (await stored(data.requestId as Hex.Hex, id, appraiser))
+      if (!message) return // its record comes again
       const evidence = await appraiseReceipt(message, appraiser)
       await line.bus.publish(EvidenceProducedSchema, evidence)
       receiptAppraised(line.logger, {
@@ -38,15 +38,15 @@ export async function consumeCompletions(line: Line, appraiser: Appraiser): Prom
         kind: evidence.kind,
         failed: evidence.rules.filter((r) => !r.ok).map((r) => r.rule),
       })
-      pending.finished(data.requestId)
+      pending.finished(id)
     },
-    exhausted: async ({ data }, error) => pending.failed(data.requestId, error),
+    exhausted: async ({ id }, error) => pending.failed(id, error),
   })
   const consumption = await line.bus.consume({
     group: 'prover',
     schema: InferenceCompletedSchema,
     inFlightMax: line.inFlightMax,
-    handler: (message) => pending.run(Wire.hex(message.requestId, 32, 'request_id'), message),
+    handler: (message) => pending.run(receiptOf(message, appraiser), message),
   })
   return [consumption, worker]
 }
@@ -83,7 +83,16 @@ export async function consumeKeys(line: Line, registration: Registration): Promi
   return [consumption, worker]
 }
 
-async function stored(requestId: Hex.Hex, { blobs }: Appraiser): Promise<InferenceCompleted | undefined> {
-  const outcome = await Outcome.read(blobs, requestId)
-  return outcome?.case === 'completed' ? outcome.value : undefined
+/** The outcome of a request, if it is by this receipt. */
+async function stored(requestId: Hex.Hex, receiptHash: string, appraiser: Appraiser): Promise<InferenceCompleted | undefined> {
+  const outcome = await Outcome.read(appraiser.blobs, requestId)
+  return outcome?.case === 'completed' && receiptOf(outcome.value, appraiser) === receiptHash ? outcome.value : undefined
+}
+
+/** Hash of a completion's receipt. Throws `completion.forged` for what no node can have published. */
+function receiptOf(message: InferenceCompleted, { scope, primitives }: Appraiser): Hex.Hex {
+  const signed = Wire.toSignedReceipt(message.receipt)
+  if (signed.receipt.requestId !== Wire.hex(message.requestId, 32, 'request_id')) throw new AppError('completion.forged', { detail: 'the receipt is of another request' })
+  if (!Receipt.isSigned(signed, scope, primitives)) throw new AppError('completion.forged', { detail: 'the receipt is not signed by its node' })
+  return Receipt.hash(signed.receipt, scope, primitives.keccak256)
 }

@@ -17,6 +17,7 @@ const shape = {
   EVIDENCE_SIGNERS: kind.addresses().describe('prover keys whose verdicts count'),
   SETTLER_PAYMENT_KEY: kind.privateKey().describe('sends payment batches; needs gas and no role'),
   SETTLER_COMMIT_KEY: kind.privateKey().describe('holds SETTLER_ROLE of log and vault'),
+  SETTLER_FACT_KEY: kind.privateKey().describe('signs what the settler tells the gateways of the chain'),
   SETTLER_FROM_BLOCK: kind.count(0, Number.MAX_SAFE_INTEGER).describe('block the contracts were deployed in; the watcher begins there'),
   SETTLER_PAYMENT_FLUSH_MS: kind.count(10, 1_000).default(400),
   SETTLER_PAYMENT_BATCH_MAX: kind.count(1, 200).default(200),

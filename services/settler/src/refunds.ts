@@ -3,7 +3,8 @@ import { AppError, Hex, MerkleSum, type Receipt, type Payment } from '@haca/core
 import type { BatchLedger, Sealed } from '@haca/platform/blobs'
 import type { Chain, TxSender } from '@haca/platform/chain'
 import type { Logger } from '@haca/platform/log'
-import { encodeFunctionData } from 'viem'
+import { encodeFunctionData, parseEventLogs } from 'viem'
+import { contractProof, contractReceipt } from './contract-forms.js'
 
 export interface RefundOptions {
   chain: Chain
@@ -75,23 +76,12 @@ export class Refunds {
     const { ended } = await this.options.sender.send({ to: this.options.vault, data, gas, note: JSON.stringify({ kind: 'refund', note }) })
     const end = await ended
     if (end.outcome !== 'final' || end.receipt.status !== 'success') throw new AppError('refund.failed', { retryable: true, detail: note })
-    this.options.logger.info({ note, hash: end.receipt.transactionHash }, 'payment refunded')
+    // The vault also succeeds when it can only put the refund off, until it holds money that no payout root has promised.
+    const [refunded] = parseEventLogs({ abi: revenueVaultAbi, eventName: 'PaymentRefunded', logs: end.receipt.logs })
+    if (refunded) this.options.logger.info({ note, hash: end.receipt.transactionHash }, 'payment refunded')
+    else this.options.logger.error({ alarm: 'refund-deferred', note, hash: end.receipt.transactionHash }, 'refund recorded, but the vault cannot fund it yet')
   }
 }
 
 /** Where the nonce of a payment is kept that may have to be refunded. */
 export const nonceKey = (paymentId: Hex.Hex): string => `nonces/${paymentId.slice(2, 4)}/${paymentId.slice(2)}`
-
-const contractReceipt = (r: Receipt.Receipt) => ({
-  ...r,
-  policyEpoch: BigInt(r.policyEpoch),
-  issuedAt: BigInt(r.issuedAt),
-  settleBy: BigInt(r.settleBy),
-  seq: BigInt(r.seq),
-})
-
-/** The contract takes siblings and sums as lists without the promoted levels, which follow from index and count. */
-const contractProof = (collected: bigint, index: number, siblings: readonly (MerkleSum.Node | null)[]) => {
-  const present = siblings.filter((s): s is MerkleSum.Node => s !== null)
-  return { collected, index, siblings: present.map((s) => s.hash), sums: present.map((s) => s.sum) }
-}

@@ -1,9 +1,9 @@
 import { create } from '@bufbuild/protobuf'
 import { Hex } from '@haca/core'
 import { PaymentFailedSchema, type InferenceCompleted } from '@haca/proto'
-import type { Bus } from '@haca/platform/bus'
 import type { Logger } from '@haca/platform/log'
 import { paymentFailed } from './events.js'
+import type { Facts } from './facts.js'
 import type { PaymentLane } from './payments/lane.js'
 import type { ReceiptLane } from './receipts/lane.js'
 import { verifyCompletion, type Completion, type Trust } from './verify-completion.js'
@@ -12,7 +12,7 @@ export interface Settlement {
   trust: Trust
   payments: PaymentLane
   receipts: ReceiptLane
-  bus: Bus
+  facts: Facts
   logger: Logger
 }
 
@@ -22,11 +22,11 @@ export async function settleCompletion(message: InferenceCompleted, settlement: 
   await Promise.all([collect(completion, settlement), settlement.receipts.add(completion)])
 }
 
-async function collect({ payment, requestId }: Completion, { payments, bus, logger }: Settlement): Promise<void> {
+async function collect({ payment, requestId }: Completion, { payments, facts, logger }: Settlement): Promise<void> {
   const end = await payments.submit(payment)
   if (end.outcome === 'collected') return
   paymentFailed(logger, { paymentId: payment.paymentId, requestId, reason: end.reason })
-  await bus.publish(
+  await facts.tell(
     PaymentFailedSchema,
     create(PaymentFailedSchema, {
       paymentId: Hex.toBytes(payment.paymentId),

@@ -1,6 +1,6 @@
 import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common'
 import { BatchSettledSchema, EvidenceProducedSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentRequestedSchema, PaymentSettledSchema } from '@haca/proto'
-import { Offer, Payment, type Hex } from '@haca/core'
+import { Hex, Offer, Payment } from '@haca/core'
 import { BatchLedger, openBlobs, type Blobs } from '@haca/platform/blobs'
 import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
 import { KeyRegistry, TxSender, openChain, senderLimits, tokenOf, type Chain } from '@haca/platform/chain'
@@ -10,7 +10,9 @@ import { HealthController, healthProviders } from '@haca/platform/nest'
 import { privateKeyToAccount } from 'viem/accounts'
 import type { SettlerConfig } from './config.js'
 import { consumeAll } from './consumer.js'
+import { Demands } from './demands.js'
 import { backlogAge, backlogDepth, purse } from './events.js'
+import { Facts } from './facts.js'
 import { PaymentLane } from './payments/lane.js'
 import { ChainPoster } from './payments/poster.js'
 import { ChainCommitter } from './receipts/committer.js'
@@ -42,6 +44,8 @@ export async function compose(config: SettlerConfig, logger: Logger, seams?: Sea
   const commitSender = sender(env.SETTLER_COMMIT_KEY.reveal())
   const vault = new ChainVault(chain, vaultAddress, token.address, BigInt(env.SETTLER_FROM_BLOCK), env.CHAIN_SETTLED_TAG)
   const ledger = new BatchLedger(blobs, scope)
+  const primitives = await loadPrimitives()
+  const facts = new Facts(bus, Hex.toBytes(env.SETTLER_FACT_KEY.reveal()), primitives)
   const trust: Trust = {
     rules: { token, payTo: vaultAddress },
     scope,
@@ -50,7 +54,7 @@ export async function compose(config: SettlerConfig, logger: Logger, seams?: Sea
     offerSigners: env.OFFER_SIGNERS,
     evidenceSigners: env.EVIDENCE_SIGNERS,
     keys: new KeyRegistry(chain, env.TEE_REGISTRY_ADDRESS, { maxAgeMs: 5_000, now }),
-    primitives: await loadPrimitives(),
+    primitives,
   }
 
   await bus.ensure(
@@ -78,9 +82,17 @@ export async function compose(config: SettlerConfig, logger: Logger, seams?: Sea
     evidenceWithinSeconds: env.SETTLER_EVIDENCE_WITHIN_SECONDS,
   })
   receipts.start()
-  const watcher = new Watcher({ ...{ chain, blobs, bus, logger, now }, log: scope.log, vault: vaultAddress, fromBlock: env.SETTLER_FROM_BLOCK, pollMs: env.CHAIN_POLL_MS })
+  const demands = new Demands({ chain, sender: commitSender, log: scope.log, ledger, logger })
+  const watcher = new Watcher({
+    ...{ chain, blobs, facts, logger, now },
+    log: scope.log,
+    vault: vaultAddress,
+    fromBlock: env.SETTLER_FROM_BLOCK,
+    pollMs: env.CHAIN_POLL_MS,
+    demanded: (demand) => demands.answer(demand),
+  })
   await watcher.start()
-  const consumptions = await consumeAll(bus, { trust, payments, receipts, refunds, bus, blobs, logger, now }, env.SETTLER_IN_FLIGHT_MAX)
+  const consumptions = await consumeAll(bus, { trust, payments, receipts, refunds, facts, bus, blobs, logger, now }, env.SETTLER_IN_FLIGHT_MAX)
   const gauges = watchGauges({ chain, payments, receipts, keys: { payments: paymentSender.address, commits: commitSender.address }, alarmWei: env.SETTLER_PURSE_ALARM_WEI, logger })
 
   return {

@@ -1,6 +1,6 @@
 import { AppError, Digest, Hex, Offer, Payment, Receipt, type Secp256k1 } from '@haca/core'
 import type { InferenceCompleted, InferenceRequested } from '@haca/proto'
-import type { KeyRegistry } from '@haca/platform/chain'
+import { registryLagSeconds, type KeyRegistry } from '@haca/platform/chain'
 import { Wire } from '@haca/platform/wire'
 
 /** What the settler was configured with; the only things it believes unproven. */
@@ -94,7 +94,5 @@ async function receiptHolds(signed: Receipt.Signed, trust: Trust): Promise<void>
   if (validity === 'unknown' && Date.now() / 1000 - issuedAt < registryLagSeconds) throw new AppError('registry.behind', { retryable: true })
   if (validity !== 'valid') throw forged(`the node's key was ${validity} when it signed`)
 }
-
-const registryLagSeconds = 15
 
 const forged = (detail: string): AppError => new AppError('completion.forged', { detail })

@@ -3,21 +3,24 @@ import { revenueVaultAbi, settlementLogAbi } from '@haca/contracts'
 import { Hex } from '@haca/core'
 import { BatchSettledSchema, Finality, PaymentSettledSchema } from '@haca/proto'
 import type { Blobs } from '@haca/platform/blobs'
-import type { Bus } from '@haca/platform/bus'
 import type { Chain } from '@haca/platform/chain'
 import type { Logger } from '@haca/platform/log'
 import { decodeEventLog, type Log } from 'viem'
+import type { Demand } from './demands.js'
+import type { Facts } from './facts.js'
 
 export interface WatcherOptions {
   chain: Chain
   blobs: Blobs
-  bus: Bus
+  facts: Facts
   logger: Logger
   log: Hex.Hex
   vault: Hex.Hex
   /** First block to read when there is no cursor. */
   fromBlock: number
   pollMs: number
+  /** Told of every demand for a signature; the cursor moves on when it resolves. */
+  demanded(demand: Demand): Promise<void>
   now(): number
 }
 
@@ -108,7 +111,7 @@ export class Watcher {
     const event = decode(log)
     if (event?.eventName === 'PaymentCredited') {
       const { paymentId, payer, token, amount } = event.args
-      await this.options.bus.publish(
+      await this.options.facts.tell(
         PaymentSettledSchema,
         create(PaymentSettledSchema, {
           ...where,
@@ -122,7 +125,7 @@ export class Watcher {
     }
     if (event?.eventName === 'BatchCommitted') {
       const { id, headerHash, token, root, total, daRef, evidenceRoot, count } = event.args
-      await this.options.bus.publish(
+      await this.options.facts.tell(
         BatchSettledSchema,
         create(BatchSettledSchema, {
           ...where,
@@ -137,6 +140,10 @@ export class Watcher {
         }),
       )
     }
+    if (event?.eventName === 'SignatureDemanded') {
+      const { receiptHash, batchId, index, dueAt } = event.args
+      await this.options.demanded({ receiptHash, batchId: Number(batchId), index, dueAt: Number(dueAt) })
+    }
   }
 
   async #mark(mark: Mark): Promise<void> {
@@ -149,9 +156,9 @@ export class Watcher {
   }
 }
 
-const abi = [...revenueVaultAbi.filter((item) => item.type === 'event' && item.name === 'PaymentCredited'), ...settlementLogAbi.filter((item) => item.type === 'event' && item.name === 'BatchCommitted')]
+const abi = [...revenueVaultAbi.filter((item) => item.type === 'event' && item.name === 'PaymentCredited'), ...settlementLogAbi.filter((item) => item.type === 'event' && (item.name === 'BatchCommitted' || item.name === 'SignatureDemanded'))]
 
-/** One of the two events we tell of, or nothing. */
+/** One of the events we act on, or nothing. */
 function decode(log: Log) {
   try {
     return decodeEventLog({ abi, data: log.data, topics: log.topics })

@@ -30,6 +30,7 @@ export const roles = {
   offers: testAccount(5),
   publisher: testAccount(6),
   evidence: testAccount(10),
+  facts: testAccount(11),
 }
 
 /** Accounts with USDC, for whoever plays the caller. */

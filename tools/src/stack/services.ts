@@ -68,6 +68,7 @@ export function environment(name: ServiceName, world: World): NodeJS.ProcessEnv 
       EVIDENCE_SIGNERS: roles.evidence.address,
       PAYMENT_BATCHER_ADDRESS: book.paymentBatcher,
       SETTLER_PAYMENT_KEY: roles.payments.privateKey,
+      SETTLER_FACT_KEY: roles.facts.privateKey,
       SETTLER_COMMIT_KEY: roles.commits.privateKey,
       SETTLER_FROM_BLOCK: String(book.fromBlock),
       SETTLER_BATCH_AGE_MS: '2000',
@@ -84,6 +85,7 @@ export function environment(name: ServiceName, world: World): NodeJS.ProcessEnv 
       GATEWAY_PUBLIC_URL: `http://127.0.0.1:${world.ports.gateway}`,
       GATEWAY_ROUTER_ADDRESS: `127.0.0.1:${world.ports.routerGrpc}`,
       GATEWAY_OFFER_KEY: roles.offers.privateKey,
+      FACT_SIGNERS: roles.facts.address,
     },
   }
   return { ...common, ...own[name], ...world.env[name] }

@@ -51,7 +51,7 @@ export interface Bus {
   /** Resolves when the record is durable (all in-sync replicas). Throws a retryable `bus.unavailable` when it may not be. */
   publish<D extends DescMessage>(schema: D, message: MessageShape<D>): Promise<void>
   consume<D extends DescMessage>(options: ConsumeOptions<D>): Promise<Consumption>
-  /** Visits every record from `sinceMs` to the end as it was when the call began, in order per partition, without a lasting group. */
+  /** Visits every record from `sinceMs` to the end as it was when the call began, in order per partition, without a lasting group; what cannot be read is left out. */
   replay<D extends DescMessage>(options: ReplayOptions<D>): Promise<void>
   /** Whether the brokers answer now. */
   ping(): Promise<boolean>

@@ -1,4 +1,4 @@
-import { fromBinary, toBinary, type DescMessage } from '@bufbuild/protobuf'
+import { fromBinary, toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
 import { AppError, Errors } from '@haca/core'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '../log/index.js'
@@ -69,6 +69,15 @@ async function persist(write: () => Promise<void>, signal: AbortSignal): Promise
     }
   }
   return false
+}
+
+/** A record for a replay, or nothing when it is none of the schema's: its consumer has buried it and raised the alarm. */
+export function readable<D extends DescMessage>(schema: D, value: Uint8Array): MessageShape<D> | undefined {
+  try {
+    return fromBinary(schema, value)
+  } catch {
+    return undefined
+  }
 }
 
 /** Wire bytes of a message. */

@@ -1,10 +1,10 @@
-import { fromBinary, toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
+import { toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import kafkajs, { type Admin, type Consumer, type EachBatchPayload, type Kafka, type KafkaMessage, type Producer, type SASLOptions, type TopicMessages } from 'kafkajs'
 import type { Logger } from '../log/index.js'
 import type { Bus, ConsumeOptions, Consumption, ReplayOptions } from './bus.js'
-import { deliver, unavailable, type DeadLetter } from './deliver.js'
+import { deliver, readable, unavailable, type DeadLetter } from './deliver.js'
 import { deadLetterTopic, keyOf, poolOf, retentionMs, topicOf, topicPattern } from './route.js'
 import { Watermark } from './watermark.js'
 
@@ -225,7 +225,8 @@ export class KafkaBus implements Bus {
             const offset = BigInt(record.offset)
             if (!goal || offset >= goal.end) break
             if (offset < goal.start || !record.value) continue
-            await options.visit(fromBinary(options.schema, record.value), { topic: batch.topic, partition: batch.partition, offset, timestampMs: Number(record.timestamp) })
+            const message = readable(options.schema, record.value)
+            if (message) await options.visit(message, { topic: batch.topic, partition: batch.partition, offset, timestampMs: Number(record.timestamp) })
           }
           reached(name, BigInt(batch.lastOffset()) + 1n)
           await heartbeat()

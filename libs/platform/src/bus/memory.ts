@@ -1,7 +1,7 @@
-import { fromBinary, toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
+import { toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
 import type { Logger } from '../log/index.js'
 import type { Bus, ConsumeOptions, Consumption, ReplayOptions } from './bus.js'
-import { deliver } from './deliver.js'
+import { deliver, readable } from './deliver.js'
 import { deadLetterTopic, poolOf, topicOf, topicPattern } from './route.js'
 
 interface Record {
@@ -101,7 +101,8 @@ export class MemoryBus implements Bus {
     for (const [topic, records] of [...this.log.topics].filter(([name]) => matches(name))) {
       for (const [offset, record] of [...records.entries()]) {
         if (record.timestampMs < options.sinceMs) continue
-        await options.visit(fromBinary(options.schema, record.value), { topic, partition: 0, offset: BigInt(offset), timestampMs: record.timestampMs })
+        const message = readable(options.schema, record.value)
+        if (message) await options.visit(message, { topic, partition: 0, offset: BigInt(offset), timestampMs: record.timestampMs })
       }
     }
   }

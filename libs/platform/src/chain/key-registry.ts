@@ -5,6 +5,9 @@ import type { Chain } from './client.js'
 /** Why a key was, or was not, entitled to sign; the names of `TeeRegistry.Validity`. */
 export type Validity = 'valid' | 'unknown' | 'not-yet-valid' | 'expired' | 'retired' | 'compromised' | 'wrong-kind'
 
+/** How far two readers of one chain may be apart: within it, `unknown` for a key that just signed is no verdict. */
+export const registryLagSeconds = 15
+
 interface KeyRecord {
   operator: Hex.Hex
   keyKind: number

@@ -44,7 +44,7 @@ export class BullJobs implements Jobs {
         try {
           await options.handler(translate(job, job.attemptsMade + 1) as never)
         } catch (error) {
-          if (Errors.find(error)?.retryable === false) throw new UnrecoverableError((error as Error).message)
+          if (Errors.find(error)?.retryable === false) throw Object.assign(new UnrecoverableError((error as Error).message), { cause: error })
           throw error
         }
       },

@@ -1,4 +1,4 @@
-import { AppError } from '@haca/core'
+import { AppError, Errors } from '@haca/core'
 import { randomUUID } from 'node:crypto'
 import { expect, it, vi } from 'vitest'
 import type { Job, JobKind, Jobs } from './jobs.js'
@@ -60,6 +60,7 @@ export function conformance(make: () => Promise<Jobs>): void {
     await jobs.add(kind, 'x', { id: 'x' })
     await vi.waitFor(() => expect(ended).toHaveLength(1), { timeout: 5_000 })
     expect(runs).toBe(1)
+    expect(Errors.find(ended[0])?.code).toBe('test.hopeless')
     await worker.stop()
     await jobs.close()
   })

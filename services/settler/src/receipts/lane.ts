@@ -38,7 +38,17 @@ interface Entry {
   resolve(): void
 }
 
+interface Early {
+  evidence: EvidenceIn
+  addedAtMs: number
+  sealed: Promise<void>
+  resolve(): void
+  reject(error: Error): void
+}
+
 const consultMax = 500
+/** How long evidence waits for its receipt. Longer than any backlog: only a receipt that was refused never comes. */
+const earlyMaxMs = 3_600_000
 
 /**
  * Joins receipts with their evidence and with what the vault says was collected, and seals them in order of readiness. A
@@ -47,8 +57,8 @@ const consultMax = 500
  */
 export class ReceiptLane {
   readonly #entries = new Map<Hex.Hex, Entry>()
-  /** Evidence whose receipt has not come yet. */
-  readonly #early = new Map<Hex.Hex, { evidence: EvidenceIn; sealed: Promise<void>; resolve(): void }>()
+  /** Evidence whose receipt has not come yet, by receipt: a verdict on a forged one must not hide the verdict on the genuine one. */
+  readonly #early = new Map<Hex.Hex, Early>()
   #timer: NodeJS.Timeout | undefined
   #turning = false
 
@@ -87,12 +97,14 @@ export class ReceiptLane {
       return entry.sealed
     }
     if (await this.options.ledger.pointer(evidence.requestId)) return
-    const early = this.#early.get(evidence.requestId)
+    if (this.#entries.has(evidence.requestId)) return this.evidence(evidence)
+    const early = this.#early.get(evidence.receiptHash)
     if (early) return early.sealed
     let resolve!: () => void
-    const sealed = new Promise<void>((done) => (resolve = done))
-    this.#early.set(evidence.requestId, { evidence, sealed, resolve })
-    return this.#entries.has(evidence.requestId) ? this.evidence(evidence) : sealed
+    let reject!: (error: Error) => void
+    const sealed = new Promise<void>((done, fail) => ([resolve, reject] = [done, fail]))
+    this.#early.set(evidence.receiptHash, { evidence, addedAtMs: this.options.now(), sealed, resolve, reject })
+    return sealed
   }
 
   backlog(): { depth: number; oldestAgeMs: number } {
@@ -103,11 +115,10 @@ export class ReceiptLane {
   #open(completion: Completion): Entry {
     let resolve!: () => void
     const sealed = new Promise<void>((done) => (resolve = done))
-    const early = this.#early.get(completion.requestId)
-    this.#early.delete(completion.requestId)
-    const fits = early?.evidence.receiptHash === completion.receiptHash
+    const early = this.#early.get(completion.receiptHash)
+    this.#early.delete(completion.receiptHash)
     if (early) sealed.then(early.resolve, early.resolve)
-    const entry: Entry = { completion, addedAtMs: this.options.now(), evidence: fits ? early.evidence : undefined, credited: undefined, readyAtMs: undefined, sealed, resolve }
+    const entry: Entry = { completion, addedAtMs: this.options.now(), evidence: early?.evidence, credited: undefined, readyAtMs: undefined, sealed, resolve }
     this.#entries.set(completion.requestId, entry)
     return entry
   }
@@ -118,6 +129,7 @@ export class ReceiptLane {
     try {
       await this.#askVault()
       this.#markReady()
+      this.#dropOrphans()
       await this.#sealDue()
     } catch (err) {
       this.options.logger.warn({ err }, 'receipts wait; trying again')
@@ -148,8 +160,18 @@ export class ReceiptLane {
     const now = this.options.now()
     for (const entry of this.#entries.values()) {
       if (entry.readyAtMs !== undefined || entry.credited === undefined) continue
-      const tooLate = now / 1000 > entry.completion.signed.receipt.issuedAt + this.options.evidenceWithinSeconds
+      // Counted from when we learned of the receipt: after an outage its evidence lies in the topic as long as the receipt did.
+      const tooLate = now > entry.addedAtMs + this.options.evidenceWithinSeconds * 1_000
       if (entry.evidence || tooLate) entry.readyAtMs = now
+    }
+  }
+
+  #dropOrphans(): void {
+    const before = this.options.now() - earlyMaxMs
+    for (const [receiptHash, early] of this.#early) {
+      if (early.addedAtMs > before) return
+      this.#early.delete(receiptHash)
+      early.reject(new AppError('evidence.without-receipt', { detail: `no receipt ${receiptHash} came` }))
     }
   }
 
