@@ -1,5 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf'
-import { Digest, Hex, PaymentHeader } from '@haca/core'
+import { settlementLogAbi } from '@haca/contracts'
+import { Batch, Digest, Hex, PaymentHeader, Receipt } from '@haca/core'
 import { InferRequestSchema, InferenceService } from '@haca/proto'
 import { GrpcClient, Metadata, status } from '@haca/platform/grpc'
 import { HacaClient, chainReader, privateKeySigner, type HacaError, type Network } from '@haca/sdk'
@@ -12,6 +13,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { createWalletClient, http } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Books, eventually } from './ledger.js'
@@ -108,6 +110,33 @@ describe('pays and gets an answer', () => {
     expect(await refutes((b) => b.inclusion && (b.inclusion.header.id = 1_000_000))).not.toContain('signature')
     const wrongLog = await new HacaClient({ url: stack.gateway.http, network: { ...network(), settlementLog: stack.contracts.revenueVault } }).verify({ bundle, inference })
     expect(wrongLog.claims.signature.status).toBe('refuted')
+  })
+
+  it('shows the signature of an anchored receipt to whoever demands it on the chain', async () => {
+    const client = sdk()
+    const { requestId } = await client.infer({ model: 'digits', inputs: [{ name: 'pixels', shape: [1, 64], data: digits[6]?.values ?? [] }] })
+    const { receipt, receiptHash, inclusion, signature } = await client.waitForSettlement(requestId)
+    if (!inclusion) throw new Error('a settled receipt has an inclusion proof')
+    const header = Batch.fromJson(inclusion.header)
+    const { policyEpoch, issuedAt, settleBy, seq, ...rest } = Receipt.fromJson(receipt)
+    const present = inclusion.siblings.filter((s) => s !== null)
+    const log = { address: stack.contracts.settlementLog, abi: settlementLogAbi } as const
+    const anybody = createWalletClient({ account: privateKeyToAccount(stack.payers[0]?.privateKey as Hex.Hex), transport: http(stack.rpc) })
+    await anybody.writeContract({
+      ...log,
+      functionName: 'demandSignature',
+      args: [
+        { ...header, id: BigInt(header.id) },
+        { ...rest, policyEpoch: BigInt(policyEpoch), issuedAt: BigInt(issuedAt), settleBy: BigInt(settleBy), seq: BigInt(seq) },
+        { collected: BigInt(inclusion.collected), index: inclusion.index, siblings: present.map((s) => s.hash), sums: present.map((s) => BigInt(s.sum)) },
+      ],
+      chain: null,
+    })
+    const shown = await eventually('the signature on the chain', async () => {
+      const [event] = await books.client.getContractEvents({ ...log, eventName: 'SignatureShown', args: { receiptHash }, fromBlock: 0n })
+      return event?.args.signature
+    })
+    expect(shown).toBe(signature)
   })
 
   it('serves the same over gRPC, paid through metadata', async () => {
