@@ -10,6 +10,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
+    // kafkajs sleeps for what is already over.
+    execArgv: ['--disable-warning=TimeoutNegativeWarning'],
     projects: [
       {
         extends: true,

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { fail, has, must, root, say, step } from './shell.mjs'
 
 /** Installs Debian packages when their program is not there. */
@@ -44,4 +44,16 @@ async function requireJava(quiet) {
   if (major >= 17) return
   if (major > 0) fail(`Java ${major} is too old for Kafka 4; install openjdk-17-jre-headless`)
   await requireSystem('java', ['openjdk-17-jre-headless'], quiet)
+}
+
+/** The newest kustomize that Debian 12's Go can build. */
+const kustomize = 'sigs.k8s.io/kustomize/kustomize/v5@v5.0.3'
+
+/** Something that renders k8s/: kubectl or kustomize where there is one, else kustomize built by Go. */
+export async function requireKustomize(quiet) {
+  const bin = join(root, '.cache/bin')
+  process.env.PATH = [process.env.PATH, bin].join(delimiter)
+  if (spawnSync('kubectl', ['kustomize', '--help'], { stdio: 'ignore' }).status === 0 || has('kustomize')) return
+  await requireSystem('go', ['golang-go'], quiet)
+  await must('building kustomize', 'go', ['install', kustomize], { quiet, env: { GOBIN: bin } })
 }
