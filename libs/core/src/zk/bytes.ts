@@ -14,15 +14,18 @@ export class ByteWriter {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.reserve(1), value)
+    const at = this.reserve(1)
+    this.#view.setUint8(at, value)
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.reserve(4), value, true)
+    const at = this.reserve(4)
+    this.#view.setUint32(at, value, true)
   }
 
   u64(value: bigint): void {
-    this.#view.setBigUint64(this.reserve(8), value, true)
+    const at = this.reserve(8)
+    this.#view.setBigUint64(at, value, true)
   }
 
   raw(bytes: Uint8Array): void {

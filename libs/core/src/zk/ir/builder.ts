@@ -107,9 +107,8 @@ export class Builder {
     return this.#emit(table, { first, table: values }, [this.#short(x)], true)
   }
 
-  divide(n: Tensor, d: Tensor): Tensor {
-    const divisor = this.#short(d)
-    return this.#emit(divide, planDivide(n.bounds, d.bounds), [n, divisor], false)
+  divide(n: Tensor, d: Tensor, known: { divisorLeast: number; quotientMost: number }): Tensor {
+    return this.#emit(divide, planDivide(n.bounds, d.bounds, known), [n, this.#short(d)], false)
   }
 
   trees(bits: Tensor, attributes: Trees): Tensor {

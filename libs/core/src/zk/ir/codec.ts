@@ -27,6 +27,12 @@ export class Encoder {
     this.#out.view.setFloat64(at, value, true)
   }
 
+  /** Doubles, eight bytes each. */
+  floats(values: ArrayLike<number>): void {
+    this.uint(values.length)
+    for (let i = 0; i < values.length; i++) this.float(values[i]!)
+  }
+
   text(value: string): void {
     const bytes = new TextEncoder().encode(value)
     this.uint(bytes.length)
@@ -91,6 +97,12 @@ export class Decoder {
     if (this.#at + 8 > this.#view.byteLength) throw malformedProgram('truncated')
     this.#at += 8
     return this.#view.getFloat64(this.#at - 8, true)
+  }
+
+  floats(): Float64Array {
+    const values = new Float64Array(this.#count(8))
+    for (let i = 0; i < values.length; i++) values[i] = this.float()
+    return values
   }
 
   text(): string {

@@ -78,38 +78,42 @@ export const table: Operation<Table> = {
   },
 }
 
-/** Widths for dividing any n by any d within their bounds. */
-export function planDivide(n: Bounds, d: Bounds): Division {
-  const most = range(n)
-  const divisor = range(d)
-  if (most.lo < 0 || divisor.lo < 1) throw new RangeError('division is of non-negative by positive integers')
-  return { quotientBits: Math.max(1, bitLength(Math.floor(most.hi / divisor.lo))), divisorBits: bitLength(divisor.hi) }
+/** A division, with what its user knows beyond the intervals of n and d: a larger d or a smaller quotient than these show. */
+export interface Divide extends Division {
+  divisorLeast: number
+  quotientMost: number
+}
+
+/** Widths for dividing. What is known must hold for all admissible inputs: a wrong claim costs completeness, not soundness. */
+export function planDivide(n: Bounds, d: Bounds, known: { divisorLeast: number; quotientMost: number }): Divide {
+  const divisorLeast = Math.max(range(d).lo, known.divisorLeast)
+  if (range(n).lo < 0 || divisorLeast < 1) throw new RangeError('division is of non-negative by positive integers')
+  const quotientMost = Math.min(Math.floor(range(n).hi / divisorLeast), known.quotientMost)
+  return { divisorLeast, quotientMost, quotientBits: Math.max(1, bitLength(quotientMost)), divisorBits: bitLength(range(d).hi) }
 }
 
 /** floor(n / d), element by element; see gadgets/divide.ts. */
-export const divide: Operation<Division> = {
+export const divide: Operation<Divide> = {
   name: 'divide',
   arity: 2,
   size: (_attributes, [size]) => size!,
 
-  bound({ quotientBits, divisorBits }, [n, d]) {
+  bound({ quotientBits, divisorBits, quotientMost }, [n, d]) {
     const size = n!.lo.length
-    const lo = Float64Array.from({ length: size }, (_, i) => Math.floor(n!.lo[i]! / d!.hi[i]!))
-    const hi = Float64Array.from({ length: size }, (_, i) => Math.floor(n!.hi[i]! / d!.lo[i]!))
-    return bounds(lo, hi, new Uint8Array(size), 2 ** Math.max(quotientBits, divisorBits))
+    const lo = Float64Array.from({ length: size }, (_, i) => Math.min(quotientMost, Math.floor(n!.lo[i]! / d!.hi[i]!)))
+    return bounds(lo, new Float64Array(size).fill(quotientMost), new Uint8Array(size), 2 ** Math.max(quotientBits, divisorBits))
   },
 
   constrain: (system, division, [n, d]) => n!.map((term, i) => constrainDivide(system, term, d![i]!, division)),
   evaluate: (division, [n, d], wires) => n!.map((value, i) => assignDivide(wires, value, d![i]!, division)),
   twin: (graph, _attributes, [n, d]) => graph.node('Div', [n!, d!]),
 
-  encode(out, { quotientBits, divisorBits }) {
-    out.uint(quotientBits)
-    out.uint(divisorBits)
+  encode(out, { quotientBits, divisorBits, divisorLeast, quotientMost }) {
+    for (const value of [quotientBits, divisorBits, divisorLeast, quotientMost]) out.uint(value)
   },
 
   decode(from, [left, right]) {
-    const division = { quotientBits: from.uint(), divisorBits: from.uint() }
+    const division = { quotientBits: from.uint(), divisorBits: from.uint(), divisorLeast: from.uint(), quotientMost: from.uint() }
     if (left !== right || division.quotientBits > 52 || division.divisorBits > 52) throw malformedProgram('a division that nobody wrote')
     return division
   },

@@ -1,0 +1,10 @@
+// zkML: ONNX → integers → R1CS, witness programs, integer twins, Groth16 verification. Pure and isomorphic; see README.md.
+export { refusal, type ZkErrorCode } from './error.js'
+export { compile, type Compiled, type CompileOptions } from './compile.js'
+export type { Calibration } from './lower/context.js'
+export { observe, probe } from './calibrate.js'
+export { measureAccuracy, type Sample } from './accuracy.js'
+export { encodeManifest, type Accuracy, type Manifest } from './manifest.js'
+export { decodeProgram, encodeProgram, type Program } from './witness/program.js'
+export { infer, type OutputValue, type Request, type Witness, witness } from './witness/witness.js'
+export { OPERATORS } from './lower/operators.js'
