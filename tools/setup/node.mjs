@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { fail, must, root } from './shell.mjs'
 
@@ -11,7 +11,11 @@ export async function ensureNode(quiet) {
   const folder = join(root, '.cache', `node-${devDependencies.node}`)
   const bin = join(folder, 'node_modules/node/bin')
   if (!existsSync(join(bin, 'node'))) {
-    await must(`fetching Node ${devDependencies.node}`, 'npm', ['install', '--prefix', folder, '--no-save', '--no-audit', '--no-fund', '--allow-scripts=node', `node@${devDependencies.node}`], { quiet })
+    // A project of its own that allows the script: npm 11.19 takes no --allow-scripts flag for a folder, and older ones ignore the field.
+    const project = { private: true, dependencies: { node: devDependencies.node }, allowScripts: { node: true } }
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'package.json'), JSON.stringify(project))
+    await must(`fetching Node ${devDependencies.node}`, 'npm', ['install', '--prefix', folder, '--no-audit', '--no-fund'], { quiet })
   }
   process.env.PATH = [bin, join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter)
   // The package would fetch CUDA libraries from a host that closed networks do not reach; the CPU library is in it.
