@@ -1,4 +1,4 @@
-import { type Decoder, Encoder, malformedProgram } from './codec.js'
+import { type Decoder, type Encoder, malformedProgram } from './codec.js'
 import type { Instruction, Tensor } from './builder.js'
 import type { Operation, WireSink } from './operation.js'
 import { operations } from './operations.js'

@@ -6,7 +6,7 @@ import { Builder, type Tensor } from '../ir/builder.js'
 import { MAGNITUDE_MAX, range } from '../ir/bounds.js'
 import { DataType } from '../onnx/index.js'
 import { asFraction, floorLog2, isPowerOfTwo, lowestExponent, round } from './number.js'
-import { NodeReader } from './node-reader.js'
+import type { NodeReader } from './node-reader.js'
 import { type Shape, sizeOf, spread } from './shape.js'
 import { type Constant, type Quantity, type Raw, settled, type Value } from './value.js'
 
@@ -249,4 +249,3 @@ function roundedIntegers(values: Float64Array): { integers: Float64Array; scale:
   const scale = largest === 0 ? 1 : 2 ** (floorLog2(largest) - 15)
   return { integers: values.map((value) => round(value / scale)), scale }
 }
-

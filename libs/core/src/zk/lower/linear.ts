@@ -50,7 +50,7 @@ function exactWeights(c: Context, x: Quantity, { weights, bias }: Weights): { sc
  * Weights rounded to `weightBits`, with a power of two of its own for each column, all brought to the finest unit. The
  * unit of the result is the target's times a power of two, so that rescaling to it is a shift.
  */
-function roundedWeights(c: Context, x: Quantity, { inner, columns, weights, bias }: Weights): { scale: number; weights: Float64Array; bias: Float64Array } {
+function roundedWeights(c: Context, x: Quantity, { columns, weights, bias }: Weights): { scale: number; weights: Float64Array; bias: Float64Array } {
   const { target, most } = weightGrid(c)
   const largest = new Float64Array(columns)
   for (let i = 0; i < weights.length; i++) largest[i % columns] = Math.max(largest[i % columns]!, Math.abs(weights[i]!))

@@ -1,5 +1,5 @@
 import { refusal } from '../error.js'
-import type { Attribute, Node, Tensor } from '../onnx/index.js'
+import type { AttributeValues, Node, Tensor } from '../onnx/index.js'
 
 /** Reads a node's attributes, and afterwards tells which nobody read: those are not understood, so the node is refused. */
 export class NodeReader {
@@ -66,12 +66,13 @@ export class NodeReader {
     return refusal('zk.model-invalid', `${describe(this.node)}: ${why}`)
   }
 
-  #read<K extends Attribute['kind']>(name: string, kind: K): Extract<Attribute, { kind: K; value: unknown }>['value'] | undefined {
+  #read<K extends string & keyof AttributeValues>(name: string, kind: K): AttributeValues[K] | undefined {
     this.#unread.delete(name)
     const attribute = this.node.attributes.get(name)
     if (!attribute) return undefined
     if (attribute.kind !== kind) throw this.invalid(`attribute "${name}" is not of kind ${kind}`)
-    return (attribute as Extract<Attribute, { kind: K; value: unknown }>).value
+    const { value }: { value: unknown } = attribute
+    return value as AttributeValues[K]
   }
 }
 

@@ -5,7 +5,7 @@ export const sizeOf = (shape: Shape): number => shape.reduce((product, dim) => p
 
 /** Elements between neighbours along each axis. */
 export function strides(shape: Shape): number[] {
-  const out = new Array<number>(shape.length).fill(1)
+  const out = shape.map(() => 1)
   for (let axis = shape.length - 2; axis >= 0; axis--) out[axis] = out[axis + 1]! * shape[axis + 1]!
   return out
 }
@@ -13,7 +13,7 @@ export function strides(shape: Shape): number[] {
 /** Index map of a tensor of `shape` from a function that says where an element's coordinates come from; undefined is -1. */
 export function indexMap(shape: Shape, from: (at: readonly number[]) => number | undefined): Int32Array {
   const index = new Int32Array(sizeOf(shape))
-  const at = new Array<number>(shape.length).fill(0)
+  const at = shape.map(() => 0)
   for (let i = 0; i < index.length; i++) {
     index[i] = from(at) ?? -1
     for (let axis = shape.length - 1; axis >= 0; axis--) {

@@ -1,4 +1,4 @@
 export { decode, MODEL_BYTES_MAX, NODES_MAX } from './decode.js'
 export { encode } from './encode.js'
-export type { Attribute, Graph, Model, Node, ValueInfo } from './model.js'
+export type { Attribute, AttributeValues, Graph, Model, Node, ValueInfo } from './model.js'
 export { DataType, type Tensor } from './tensor.js'

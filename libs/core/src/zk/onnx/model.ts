@@ -27,14 +27,19 @@ export interface Node {
   attributes: ReadonlyMap<string, Attribute>
 }
 
+/** What an attribute of each kind holds. */
+export interface AttributeValues {
+  float: number
+  int: number
+  string: string
+  tensor: Tensor
+  floats: readonly number[]
+  ints: readonly number[]
+  strings: readonly string[]
+}
+
 export type Attribute =
-  | { kind: 'float'; value: number }
-  | { kind: 'int'; value: number }
-  | { kind: 'string'; value: string }
-  | { kind: 'tensor'; value: Tensor }
-  | { kind: 'floats'; value: readonly number[] }
-  | { kind: 'ints'; value: readonly number[] }
-  | { kind: 'strings'; value: readonly string[] }
+  | { [K in keyof AttributeValues]: { kind: K; value: AttributeValues[K] } }[keyof AttributeValues]
   /** Subgraphs, sparse tensors, types: read past, refused by whoever looks. */
   | { kind: 'unsupported' }
 

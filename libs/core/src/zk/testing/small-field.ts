@@ -30,7 +30,7 @@ export function reduce(r1cs: Uint8Array, prime: number): SmallSystem {
 /** Calls `visit` with every assignment that satisfies all constraints and gives the fixed wires their values; returns their number. */
 export function solve(system: SmallSystem, fixed: ReadonlyMap<number, number>, visit: (wires: readonly number[]) => void): number {
   const { prime, wireCount, constraints } = system
-  const wires: (number | undefined)[] = new Array(wireCount).fill(undefined)
+  const wires = Array.from<number | undefined>({ length: wireCount })
   wires[0] = 1
   for (const [wire, value] of fixed) wires[wire] = modulo(value, prime)
   const free = Array.from({ length: wireCount }, (_, i) => i).filter((wire) => wires[wire] === undefined)
