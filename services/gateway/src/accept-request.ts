@@ -19,7 +19,8 @@ export interface Acceptance {
 /**
  * Gives a reserved request to a live pool, durably. From the moment the record is acknowledged the request is accepted. Without a
  * pool the reservation is undone and nothing was charged. When the bus does not answer nobody knows whether the record is
- * there: the reservation stays, and the same payment sent again takes it up.
+ * there: the reservation stays, and the same payment sent again takes it up. The claim says `accepted` only when the answer
+ * takes a while (see `infer`): most are delivered before anybody could look.
  */
 export async function acceptRequest({ payment, offer, requestId, identifier, fingerprint }: Verified, ask: Ask, world: Acceptance): Promise<void> {
   const pool = await assign(offer.offer, requestId, payment.paymentId, world)
@@ -38,7 +39,7 @@ export async function acceptRequest({ payment, offer, requestId, identifier, fin
   })
   if (payment.flow === 'upfront') await payFirst(record, world)
   else await world.bus.publish(InferenceRequestedSchema, record)
-  await world.claims.transition(payment.paymentId, payment.flow === 'upfront' ? 'paying' : 'accepted')
+  if (payment.flow === 'upfront') await world.claims.transition(payment, 'paying')
 }
 
 async function assign(offer: { modelHash: Hex.Hex; mode: number }, requestId: Hex.Hex, paymentId: Hex.Hex, world: Acceptance): Promise<string> {

@@ -44,8 +44,7 @@ export function verifyPayment(payload: PaymentPayload, request: Read, verifier: 
   if (!identifier.ok) throw malformed(identifier)
   const offer = Offer.fromJson(payload.accepted.extra?.offer)
   if (!offer.ok) return no(noMatch)
-  const by = Offer.signer(offer.value, verifier.terms.offerSeparator, verifier.primitives)
-  if (!by || !verifier.offerSigners.some((known) => Hex.equals(known, by))) return no(noMatch)
+  if (!isOurs(offer.value, verifier)) return no(noMatch)
   const flow: Payment.Flow = payload.accepted.extra?.paymentFlow === 'upfront' ? 'upfront' : 'authorization'
   const wanted = requirements(offer.value, flow, verifier.terms)
   if (!covers(offer.value.offer, request) || !sameTerms(payload, wanted)) return no(noMatch)
@@ -59,6 +58,14 @@ export function verifyPayment(payload: PaymentPayload, request: Read, verifier: 
   if (!verdict.ok) return verdict.reason === tooLate ? { ...no(tooLate), late: verified() } : no(verdict.reason)
   if (offer.value.offer.validUntil < now) return { ...no('offer_expired'), late: verified() }
   return { ok: true, verified: verified() }
+}
+
+function isOurs(offer: Offer.Signed, { terms, offerSigners, primitives }: Verifier): boolean {
+  if (terms.known.has(offer)) return true
+  const by = Offer.signer(offer, terms.offerSeparator, primitives)
+  if (!by || !offerSigners.some((signer) => Hex.equals(signer, by))) return false
+  terms.known.add(offer)
+  return true
 }
 
 /** Checked by the verifier after signature and recipient, so a payment with this reason is otherwise in order. */

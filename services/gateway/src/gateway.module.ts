@@ -28,18 +28,22 @@ import { GATEWAY, InferenceController, PUBLIC_URL, TOKEN_DECIMALS } from './http
 import { MODELS, ModelsController, NETWORK, type Network } from './http/models.controller.js'
 import { READER, RecordsController } from './http/records.controller.js'
 import type { Gateway } from './infer.js'
+import { KnownOffers } from './known-offers.js'
 import { Models } from './models.js'
 import { ChainPayers } from './payers.js'
-import type { Claims } from './ports.js'
+import type { Claims, Payers, Router } from './ports.js'
 import { consumeEvents } from './project-events.js'
 import { ClaimsRebuilder } from './rebuild-claims.js'
 import { GrpcRouter } from './router-client.js'
 import { sweep } from './sweep.js'
 
+/** What a caller of `compose` may bring, instead of having it opened. */
 export interface Seams {
   bus: Bus
   blobs: Blobs
-  claims: Claims
+  claims?: Claims
+  router?: Router
+  payers?: Payers
 }
 
 class GatewayModule {}
@@ -58,7 +62,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   const token = tokenOf(env)
   const scope = { chainId: env.CHAIN_ID, log: env.SETTLEMENT_LOG_ADDRESS }
   const routerClient = new GrpcClient(env.GATEWAY_ROUTER_ADDRESS, env.GATEWAY_ROUTER_CA_FILE ? { rootCertificates: readFileSync(env.GATEWAY_ROUTER_CA_FILE) } : undefined)
-  const router = new GrpcRouter(routerClient)
+  const router = seams?.router ?? new GrpcRouter(routerClient)
   const models = new Models(router, logger, now)
   const waiters = new Waiters()
   const ledger = new BatchLedger(blobs, scope)
@@ -76,12 +80,13 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
     offerKey: Hex.toBytes(env.GATEWAY_OFFER_KEY.reveal()),
     offerSeparator: Offer.separator(scope),
     primitives,
+    known: new KnownOffers(),
     now,
   }
   const gateway: Gateway = {
     ...{ models, router, terms, claims, blobs, bus, waiters, scope, logger, instance, rebuild, now },
     verifier: { terms, offerSigners: env.OFFER_SIGNERS, remainingSeconds: env.GATEWAY_PAYMENT_REMAINING_SECONDS, primitives, now },
-    payers: new ChainPayers(openChain(env), token.address),
+    payers: seams?.payers ?? new ChainPayers(openChain(env), token.address),
     limits: { payerCap: env.GATEWAY_PAYER_CAP_ATOMIC, totalCap: env.GATEWAY_UNESTABLISHED_CAP_ATOMIC, balanceMaxAgeMs: env.GATEWAY_BALANCE_MAX_AGE_MS },
     answerWaitMs: env.GATEWAY_ANSWER_WAIT_MS,
     settleWaitMaxMs: env.GATEWAY_SETTLE_WAIT_MAX_MS,
@@ -129,7 +134,8 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
             ...{ grpc, events, models, routerClient },
             timers: [sweeping, gauges],
             drainMs: config.drainMs,
-            ...(seams ? {} : { bus, claims }),
+            ...(seams ? {} : { bus }),
+            ...(seams?.claims ? {} : { claims }),
           }),
       },
     ],

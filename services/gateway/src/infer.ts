@@ -1,6 +1,6 @@
 import type { PaymentPayload, PaymentRequired, SettleResponse } from '@x402/core/types'
-import { Lifecycle, Receipt, type Eip712, type Hex } from '@haca/core'
-import type { InferenceCompleted, InferenceVoided } from '@haca/proto'
+import { Lifecycle, Receipt, type Eip712, type Hex, type Payment } from '@haca/core'
+import type { InferenceCompleted, InferenceVoided, RequestOutcome } from '@haca/proto'
 import { Outcome, type Blobs } from '@haca/platform/blobs'
 import type { Logger } from '@haca/platform/log'
 import { Wire } from '@haca/platform/wire'
@@ -51,8 +51,9 @@ export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitS
   const { verified } = check
   const admission = await reserve(verified, gateway)
   if (admission.outcome === 'not-taken') return demandPayment(request, admission, gateway)
-  if (admission.outcome === 'reserved' || (await isAbandoned(admission.claim, gateway))) await acceptRequest(verified, ask, gateway)
-  return answer(verified, gateway, waitSettledMs)
+  const ours = admission.outcome === 'reserved' || (await isAbandoned(admission.claim, gateway))
+  if (ours) await acceptRequest(verified, ask, gateway)
+  return answer(verified, gateway, { waitSettledMs, accepted: ours })
 }
 
 /** A 402: what must be paid, and why what was sent did not do. */
@@ -66,21 +67,33 @@ async function answerLate({ late }: NotTaken, gateway: Gateway, waitSettledMs: n
   if (!late) return undefined
   const claim = await gateway.claims.byPayment(late.payment.paymentId)
   if (!claim || claim.fingerprint !== late.fingerprint || claim.requestId !== late.requestId) return undefined
-  return answer(late, gateway, waitSettledMs)
+  return answer(late, gateway, { waitSettledMs, accepted: false })
 }
 
 /** Whether a reservation was left behind by somebody who died before publishing it, and is ours to take up. */
 const isAbandoned = (claim: Claim, { claims, now }: Gateway): Promise<boolean> | boolean => claim.state === 'reserved' && claims.takeOver(claim.paymentId, now())
 
 /** Waits for the outcome, and when asked for its settlement too. Late answers are fetched by sending the same payment again. */
-async function answer({ requestId, payment }: Verified, gateway: Gateway, waitSettledMs: number | undefined): Promise<Answer> {
-  const outcome = await gateway.waiters.until(requestId, () => Outcome.read(gateway.blobs, requestId), { timeoutMs: gateway.answerWaitMs, everyMs: 1_000 })
+async function answer({ requestId, payment }: Verified, gateway: Gateway, { waitSettledMs, accepted }: { waitSettledMs: number | undefined; accepted: boolean }): Promise<Answer> {
+  const outcome = (await outcomeWithin(quickMs, requestId, gateway)) ?? (await slowOutcome(requestId, accepted ? payment : undefined, gateway))
   if (!outcome?.case) return { kind: 'accepted', requestId }
   if (outcome.case === 'voided') throw voidedAs(outcome.value)
   requestAnswered(gateway.logger, { requestId, ms: gateway.now() - Number(outcome.value.acceptedAtMs) })
   const waitMs = Math.min(waitSettledMs ?? 0, gateway.settleWaitMaxMs)
   const claim = await settled(requestId, payment.paymentId, waitMs, gateway)
   return { kind: 'answered', completed: outcome.value, settlement: claim && settlementOf(claim, gateway), preferenceApplied: waitSettledMs !== undefined }
+}
+
+/** An answer that comes this soon leaves no trace of having been waited for. Well below the lease of a reservation. */
+const quickMs = 250
+
+const outcomeWithin = (timeoutMs: number, requestId: Hex.Hex, { waiters, blobs }: Gateway): Promise<RequestOutcome['outcome'] | undefined> =>
+  waiters.until(requestId, () => Outcome.read(blobs, requestId), { timeoutMs, everyMs: 1_000 })
+
+/** The request is durable, as whoever published it knows, and its answer takes a while: from now on nobody takes its claim for abandoned. */
+async function slowOutcome(requestId: Hex.Hex, payment: Payment.Payment | undefined, gateway: Gateway): Promise<RequestOutcome['outcome'] | undefined> {
+  if (payment?.flow === 'authorization') await gateway.claims.transition(payment, 'accepted')
+  return outcomeWithin(gateway.answerWaitMs - quickMs, requestId, gateway)
 }
 
 /** The claim once its payment is settled, or nothing when that takes longer than the caller will wait. */

@@ -2,6 +2,7 @@ import type { PaymentRequired, PaymentRequirements } from '@x402/core/types'
 import { Decision, Hex, Identifier, Offer, OfferReceipt, type Payment } from '@haca/core'
 import type { Native } from '@haca/platform/crypto'
 import { modeName, type Priced } from './ask.js'
+import type { KnownOffers } from './known-offers.js'
 
 /** How this gateway sells. */
 export interface Terms {
@@ -14,6 +15,7 @@ export interface Terms {
   offerKey: Uint8Array
   offerSeparator: Uint8Array
   primitives: Native
+  known: KnownOffers
   /** Unix milliseconds. */
   now(): number
 }
@@ -49,7 +51,9 @@ function makeOffer(priced: Priced, terms: Terms): Offer.Signed {
     policyEpoch: priced.decision.policyEpoch,
     decisionHash: priced.decisionHash,
   }
-  return { offer, signature: Hex.fromBytes(terms.primitives.sign(Offer.hash(offer, terms.offerSeparator, terms.primitives.keccak256), terms.offerKey)) }
+  const signed = { offer, signature: Hex.fromBytes(terms.primitives.sign(Offer.hash(offer, terms.offerSeparator, terms.primitives.keccak256), terms.offerKey)) }
+  terms.known.add(signed)
+  return signed
 }
 
 /** One entry of `accepts`. The signed offer rides in `extra`, which every client sends back as it came. */

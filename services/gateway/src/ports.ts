@@ -1,6 +1,9 @@
 import type { Hex, Lifecycle, Payment, Tensor } from '@haca/core'
 import type { AssignResponse, ListModelsResponse, RouteRequest, RouteResponse } from '@haca/proto'
 
+/** Names a claim. The payer is part of it, so that one round trip reaches claim and exposure together. */
+export type ClaimId = Pick<Claim, 'paymentId' | 'payer'>
+
 /** What is remembered of one paid request. Redis holds it and may lose it; Kafka can rebuild it. */
 export interface Claim {
   paymentId: Hex.Hex
@@ -64,9 +67,9 @@ export interface Claims {
   /** Undoes a reservation for which nothing was published. */
   release(paymentId: Hex.Hex): Promise<void>
   /** Moves a claim along the lifecycle, with what is now known of it. `missing` when there is no such claim. */
-  transition(paymentId: Hex.Hex, to: Lifecycle.State, patch?: Partial<Pick<Claim, 'code' | 'detail' | 'transaction' | 'blockNumber'>>): Promise<Lifecycle.Transition | 'missing'>
+  transition(claim: ClaimId, to: Lifecycle.State, patch?: Partial<Pick<Claim, 'code' | 'detail' | 'transaction' | 'blockNumber'>>): Promise<Lifecycle.Transition | 'missing'>
   /** Marks an upfront payment as collected: its exposure ends, its work begins. */
-  paid(paymentId: Hex.Hex, patch: Pick<Claim, 'transaction' | 'blockNumber'>): Promise<Lifecycle.Transition | 'missing'>
+  paid(claim: ClaimId, patch: Pick<Claim, 'transaction' | 'blockNumber'>): Promise<Lifecycle.Transition | 'missing'>
   /** Puts a claim back as Kafka knows it; nothing when it is there. */
   restore(claim: Claim): Promise<void>
   byPayment(paymentId: Hex.Hex): Promise<Claim | undefined>

@@ -7,7 +7,7 @@ import type { Logger } from '@haca/platform/log'
 import { Fact, Wire } from '@haca/platform/wire'
 import type { Waiters } from './await-outcome.js'
 import { stateConflict } from './events.js'
-import type { Claim, Claims } from './ports.js'
+import type { Claim, ClaimId, Claims } from './ports.js'
 
 export interface Projection {
   claims: Claims
@@ -44,12 +44,12 @@ export function consumeEvents(bus: Bus, projection: Projection, inFlightMax: num
 // Answers and voids are stored before they are told: one that is not in the object store is nobody's.
 
 export async function completed(message: InferenceCompleted, projection: Projection): Promise<void> {
-  const payment = Wire.toPayment(message.payment)
   const requestId = Wire.hex(message.requestId, 32, 'request_id')
   const outcome = await Outcome.read(projection.blobs, requestId)
   if (outcome?.case !== 'completed') throw new AppError('completion.forged', { detail: 'no such answer was stored' })
-  await step(payment.paymentId, 'delivered', {}, { event: 'completed', requestId, projection })
-  if (payment.flow === 'upfront') await projection.claims.transition(payment.paymentId, 'settled') // its payment came first
+  const payment = Wire.toPayment(outcome.value.payment)
+  await step(payment, 'delivered', {}, { event: 'completed', requestId, projection })
+  if (payment.flow === 'upfront') await projection.claims.transition(payment, 'settled') // its payment came first
   await wake(message.replyTo, requestId, projection)
 }
 
@@ -58,8 +58,9 @@ export async function voided(message: InferenceVoided, projection: Projection): 
   const outcome = await Outcome.read(projection.blobs, requestId)
   if (outcome?.case !== 'voided') throw new AppError('void.forged', { detail: 'no such void was decided' })
   // A void decided by the sweeper has no payment in it: nobody but the claim knows.
-  const paymentId = message.payment ? Wire.toPayment(message.payment).paymentId : (await projection.claims.byRequest(requestId))?.paymentId
-  if (paymentId) await step(paymentId, 'void', { code: message.code, detail: message.detail }, { event: 'voided', requestId, projection })
+  const { payment, code, detail } = outcome.value
+  const claim = payment ? Wire.toPayment(payment) : await projection.claims.byRequest(requestId)
+  if (claim) await step(claim, 'void', { code, detail }, { event: 'voided', requestId, projection })
   await wake(message.replyTo, requestId, projection)
 }
 
@@ -69,8 +70,8 @@ export async function paymentSettled(message: PaymentSettled, projection: Projec
   const claim = await projection.claims.byPayment(paymentId)
   if (!claim) return // paid to the vault by somebody who asked another gateway, or nobody
   const patch = { transaction: Wire.hex(message.transactionHash, 32, 'transaction_hash'), blockNumber: Number(message.blockNumber) }
-  if (claim.flow === 'upfront') await projection.claims.paid(paymentId, patch)
-  else await step(paymentId, 'settled', patch, { event: 'payment-settled', requestId: claim.requestId, projection })
+  if (claim.flow === 'upfront') await projection.claims.paid(claim, patch)
+  else await step(claim, 'settled', patch, { event: 'payment-settled', requestId: claim.requestId, projection })
   await wake(undefined, claim.requestId, projection)
 }
 
@@ -78,7 +79,7 @@ export async function paymentFailed(message: PaymentFailed, projection: Projecti
   told(PaymentFailedSchema, message, projection)
   const paymentId = Wire.hex(message.paymentId, 32, 'payment_id')
   const requestId = Wire.hex(message.requestId, 32, 'request_id')
-  await step(paymentId, 'unpaid', { code: 'payment.failed', detail: message.reason }, { event: 'payment-failed', requestId, projection })
+  await step({ paymentId, payer: Wire.address(message.payer, 'payer') }, 'unpaid', { code: 'payment.failed', detail: message.reason }, { event: 'payment-failed', requestId, projection })
   await wake(undefined, requestId, projection)
 }
 
@@ -115,13 +116,13 @@ export function claimOf(message: Pick<InferenceRequested, 'requestId' | 'payment
 }
 
 async function step(
-  paymentId: Hex.Hex,
+  claim: ClaimId,
   to: Lifecycle.State,
   patch: Partial<Claim>,
   { event, requestId, projection }: { event: string; requestId: Hex.Hex; projection: Projection },
 ): Promise<void> {
   // A missing claim is one that Redis lost or that ran out: rebuilding restores it from the log, and events from before that come again.
-  const answer = await projection.claims.transition(paymentId, to, patch)
+  const answer = await projection.claims.transition(claim, to, patch)
   if (answer === 'conflict') stateConflict(projection.logger, { event, requestId, state: to })
 }
 

@@ -47,5 +47,5 @@ async function expire(claim: Claim, { blobs, claims, logger, now }: Sweep): Prom
   const { outcome } = await Outcome.decide(blobs, claim.requestId, { case: 'voided', value: voided })
   if (outcome.case !== 'voided') return
   logger.warn({ requestId: claim.requestId, state: claim.state }, 'request expired unanswered; voided')
-  await claims.transition(claim.paymentId, 'void', { code: 'payment.expired', detail: voided.detail })
+  await claims.transition(claim, 'void', { code: 'payment.expired', detail: voided.detail })
 }

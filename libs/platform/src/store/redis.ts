@@ -10,6 +10,8 @@ export interface RedisOptions {
   caFile?: string
   /** Commands wait for the server for ever instead of failing fast; for workers. */
   forever?: boolean
+  /** Commands of one turn of the event loop leave in one write. */
+  pipelined?: boolean
 }
 
 /** A Redis connection. Redis is never the truth about money: it may be lost whole and is rebuilt from Kafka. */
@@ -20,7 +22,7 @@ export function connectRedis(options: RedisOptions, logger: Logger): Redis {
     connectTimeout: 3_000,
     ...(options.forever ? {} : { commandTimeout: 3_000 }),
     retryStrategy: (times) => Math.min(100 * 2 ** times, 2_000),
-    enableAutoPipelining: false,
+    enableAutoPipelining: options.pipelined ?? false,
     lazyConnect: false,
     ...(options.caFile ? { tls: { ca: readFileSync(options.caFile) } } : {}),
   })

@@ -162,7 +162,7 @@ export function hex(bytes: Uint8Array, width: number, field: string): Hex.Hex {
 /** Checksummed address of a bytes field. */
 export function address(bytes: Uint8Array, field: string): Hex.Hex {
   if (bytes.length !== 20) throw malformed(field)
-  return checksummed(Hex.fromBytes(bytes))
+  return Hex.checksum(Hex.fromBytes(bytes))
 }
 
 /** Bytes of an optional 32-byte field, zero when absent. */
@@ -182,14 +182,3 @@ export function amount(text: string, field: string): bigint {
 }
 
 export const malformed = (field: string, cause?: unknown): AppError => new AppError('message.malformed', { detail: `message field ${field} is missing or malformed`, cause })
-
-/** The same few addresses come with every message; a checksum costs a hash. */
-const checksums = new Map<string, Hex.Hex>()
-function checksummed(lower: Hex.Hex): Hex.Hex {
-  let found = checksums.get(lower)
-  if (!found) {
-    if (checksums.size >= 10_000) checksums.clear()
-    checksums.set(lower, (found = Hex.checksum(lower)))
-  }
-  return found
-}

@@ -89,7 +89,7 @@ export function conformance(make: () => Promise<Claims>): void {
     const last = claimOf({ amount: 500n })
     await fund(claims, last.payer)
     expect(await claims.reserve(last, limits, now)).toEqual({ outcome: 'exposed', reason: 'total-cap' }) // 600 + 1000 + 1000 + 500 > 3000
-    expect(await claims.transition(first.paymentId, 'settled')).toBe('applied')
+    expect(await claims.transition(first, 'settled')).toBe('applied')
     expect((await claims.reserve(last, limits, now)).outcome).toBe('reserved') // 1000 + 1000 + 500
     await claims.close()
   })
@@ -99,7 +99,7 @@ export function conformance(make: () => Promise<Claims>): void {
     const debtor = claimOf({ amount: 1_000n })
     await fund(claims, debtor.payer)
     await claims.reserve(debtor, limits, now)
-    for (const state of ['accepted', 'delivered', 'unpaid'] as const) expect(await claims.transition(debtor.paymentId, state)).toBe('applied')
+    for (const state of ['accepted', 'delivered', 'unpaid'] as const) expect(await claims.transition(debtor, state)).toBe('applied')
     expect(await claims.reserve(claimOf({ payer: debtor.payer }), limits, now)).toEqual({ outcome: 'exposed', reason: 'debtor' })
     expect((await claims.reserve(claimOf({ payer: debtor.payer, flow: 'upfront' }), limits, now)).outcome).toBe('reserved')
     // A drained wallet replaced again and again loses us no more than the cap: 1000 lost + 2 × 1000 at risk, then nothing.
@@ -126,13 +126,13 @@ export function conformance(make: () => Promise<Claims>): void {
     const claim = claimOf()
     await fund(claims, claim.payer)
     await claims.reserve(claim, limits, now)
-    expect(await claims.transition(claim.paymentId, 'accepted')).toBe('applied')
-    expect(await claims.transition(claim.paymentId, 'accepted')).toBe('already')
-    expect(await claims.transition(claim.paymentId, 'delivered')).toBe('applied')
-    expect(await claims.transition(claim.paymentId, 'void')).toBe('conflict')
-    expect(await claims.transition(claim.paymentId, 'settled', { transaction: random(32), blockNumber: 7 })).toBe('applied')
-    expect(await claims.transition(claim.paymentId, 'delivered')).toBe('already')
-    expect(await claims.transition(random(32), 'settled')).toBe('missing')
+    expect(await claims.transition(claim, 'accepted')).toBe('applied')
+    expect(await claims.transition(claim, 'accepted')).toBe('already')
+    expect(await claims.transition(claim, 'delivered')).toBe('applied')
+    expect(await claims.transition(claim, 'void')).toBe('conflict')
+    expect(await claims.transition(claim, 'settled', { transaction: random(32), blockNumber: 7 })).toBe('applied')
+    expect(await claims.transition(claim, 'delivered')).toBe('already')
+    expect(await claims.transition(claimOf(), 'settled')).toBe('missing')
     expect(await claims.byRequest(claim.requestId)).toMatchObject({ state: 'settled', blockNumber: 7 })
     expect(await claims.byRequest(random(32))).toBeUndefined()
     await claims.close()
@@ -145,7 +145,7 @@ export function conformance(make: () => Promise<Claims>): void {
     await claims.reserve(claim, limits, now)
     await claims.release(claim.paymentId)
     expect((await claims.reserve(claim, limits, now)).outcome).toBe('reserved')
-    await claims.transition(claim.paymentId, 'accepted')
+    await claims.transition(claim, 'accepted')
     await claims.release(claim.paymentId)
     expect((await claims.byPayment(claim.paymentId))?.state).toBe('accepted')
     await claims.close()
@@ -167,9 +167,9 @@ export function conformance(make: () => Promise<Claims>): void {
     const claim = claimOf({ flow: 'upfront' })
     await fund(claims, claim.payer)
     await claims.reserve(claim, limits, now)
-    await claims.transition(claim.paymentId, 'paying')
-    expect(await claims.paid(claim.paymentId, { transaction: random(32), blockNumber: 1 })).toBe('applied')
-    expect(await claims.paid(claim.paymentId, { transaction: random(32), blockNumber: 1 })).toBe('already')
+    await claims.transition(claim, 'paying')
+    expect(await claims.paid(claim, { transaction: random(32), blockNumber: 1 })).toBe('applied')
+    expect(await claims.paid(claim, { transaction: random(32), blockNumber: 1 })).toBe('already')
     expect((await claims.byPayment(claim.paymentId))?.state).toBe('accepted')
     await claims.close()
   })
@@ -193,7 +193,7 @@ export function conformance(make: () => Promise<Claims>): void {
       await fund(claims, claim.payer)
       await claims.reserve(claim, limits, now)
     }
-    await claims.transition(ended.paymentId, 'void')
+    await claims.transition(ended, 'void')
     expect((await claims.overdue(now, 60_000, 10)).map((c) => c.paymentId)).toEqual([open1.paymentId])
     await claims.postpone(open1.paymentId, now)
     expect(await claims.overdue(now, 60_000, 10)).toEqual([])
@@ -210,7 +210,7 @@ export function conformance(make: () => Promise<Claims>): void {
       claim.payer,
       async () => {
         reads++
-        if (reads === 1) await claims.transition(claim.paymentId, 'settled') // settles between the read and the write
+        if (reads === 1) await claims.transition(claim, 'settled') // settles between the read and the write
         return { balance: reads === 1 ? 100n : 0n, contract: false }
       },
       now,

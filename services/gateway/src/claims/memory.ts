@@ -1,5 +1,5 @@
 import { Lifecycle, type Hex } from '@haca/core'
-import type { Claim, Claims, ExposureLimits, PayerFacts, Reserved } from '../ports.js'
+import type { Claim, ClaimId, Claims, ExposureLimits, PayerFacts, Reserved } from '../ports.js'
 
 interface Entry {
   claim: Claim
@@ -70,7 +70,7 @@ export class MemoryClaims implements Claims {
     this.#requests.delete(entry.claim.requestId)
   }
 
-  async transition(paymentId: Hex.Hex, to: Lifecycle.State, patch: Partial<Claim> = {}): Promise<Lifecycle.Transition | 'missing'> {
+  async transition({ paymentId }: ClaimId, to: Lifecycle.State, patch: Partial<Claim> = {}): Promise<Lifecycle.Transition | 'missing'> {
     const entry = this.#entries.get(paymentId)
     if (!entry) return 'missing'
     const answer = Lifecycle.transition(entry.claim.state, to)
@@ -82,7 +82,7 @@ export class MemoryClaims implements Claims {
     return 'applied'
   }
 
-  async paid(paymentId: Hex.Hex, patch: Partial<Claim>): Promise<Lifecycle.Transition | 'missing'> {
+  async paid({ paymentId }: ClaimId, patch: Partial<Claim>): Promise<Lifecycle.Transition | 'missing'> {
     const entry = this.#entries.get(paymentId)
     if (!entry) return 'missing'
     this.#close(entry, 'paid')

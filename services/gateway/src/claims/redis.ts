@@ -1,7 +1,7 @@
 import { AppError, Lifecycle, type Hex, type Payment } from '@haca/core'
 import type { Logger } from '@haca/platform/log'
 import { connectRedis, untilReady, type Redis, type RedisOptions } from '@haca/platform/store'
-import type { Claim, Claims, Exposure, ExposureLimits, PayerFacts, Reserved } from '../ports.js'
+import type { Claim, ClaimId, Claims, Exposure, ExposureLimits, PayerFacts, Reserved } from '../ports.js'
 import * as Scripts from './scripts.js'
 
 /** A claim outlives its authorisation by this; after that the token's own clock refuses the payment. */
@@ -21,7 +21,7 @@ export class RedisClaims implements Claims {
     readonly prefix: string,
     readonly logger: Logger,
   ) {
-    this.#redis = connectRedis(options, logger) as never
+    this.#redis = connectRedis({ ...options, pipelined: true }, logger) as never
     const define = (name: string, lua: string, numberOfKeys: number): void => this.#redis.defineCommand(name, { lua, numberOfKeys })
     define('reserve', Scripts.reserve, 7)
     define('transitionClaim', Scripts.transition, 5)
@@ -42,7 +42,9 @@ export class RedisClaims implements Claims {
     const answer = (await this.#run(() =>
       this.#redis.reserve(
         ...[this.#key('ready'), k.claim, k.payer, k.totals, k.lost, k.due, k.alias],
-        ...[encode(claim), nowMs, String(limits.payerCap), String(limits.totalCap), limits.balanceMaxAgeMs, ttlMs(claim, nowMs), leaseMs],
+        ...[claim.paymentId, claim.requestId, claim.fingerprint, claim.amount.toString(), claim.flow, claim.validBefore * 1000],
+        ...[nowMs, limits.payerCap.toString(), limits.totalCap.toString(), limits.balanceMaxAgeMs, ttlMs(claim, nowMs), leaseMs],
+        ...fieldsOf(claim),
       ),
     )) as [string, (string | string[])?]
     const [outcome, detail] = answer
@@ -62,26 +64,21 @@ export class RedisClaims implements Claims {
     await this.#run(() => this.#redis.releaseClaim(k.claim, k.payer, k.totals, k.lost, k.due, k.alias, paymentId))
   }
 
-  async transition(paymentId: Hex.Hex, to: Lifecycle.State, patch: object = {}): Promise<Lifecycle.Transition | 'missing'> {
-    const payer = await this.#payerOf(paymentId)
-    if (!payer) return 'missing'
-    const k = this.#keysOf({ paymentId, payer })
-    const from = (answer: Lifecycle.Transition): string => `,${Lifecycle.states.filter((state) => Lifecycle.transition(state, to) === answer).join(',')},`
-    const answer = await this.#run(() => this.#redis.transitionClaim(k.claim, k.payer, k.totals, k.lost, k.due, to, from('applied'), from('already'), textOf(patch), paymentId))
-    return answer as Lifecycle.Transition | 'missing'
+  async transition(claim: ClaimId, to: Lifecycle.State, patch: object = {}): Promise<Lifecycle.Transition | 'missing'> {
+    const k = this.#keysOf(claim)
+    const { applied, already } = origins[to]
+    return (await this.#run(() => this.#redis.transitionClaim(k.claim, k.payer, k.totals, k.lost, k.due, claim.paymentId, applied, already, 'state', to, ...fieldsOf(patch)))) as Lifecycle.Transition | 'missing'
   }
 
-  async paid(paymentId: Hex.Hex, patch: object): Promise<Lifecycle.Transition | 'missing'> {
-    const payer = await this.#payerOf(paymentId)
-    if (!payer) return 'missing'
-    const k = this.#keysOf({ paymentId, payer })
-    return (await this.#run(() => this.#redis.paidClaim(k.claim, k.payer, k.totals, k.lost, textOf(patch)))) as Lifecycle.Transition | 'missing'
+  async paid(claim: ClaimId, patch: object): Promise<Lifecycle.Transition | 'missing'> {
+    const k = this.#keysOf(claim)
+    return (await this.#run(() => this.#redis.paidClaim(k.claim, k.payer, k.totals, k.lost, ...fieldsOf(patch)))) as Lifecycle.Transition | 'missing'
   }
 
   async restore(claim: Claim): Promise<void> {
     const k = this.#keysOf(claim)
     const { state, ...fields } = claim
-    await this.#run(() => this.#redis.restoreClaim(k.claim, k.payer, k.totals, k.due, k.alias, encode(fields), ttlMs(claim, Date.now()), state))
+    await this.#run(() => this.#redis.restoreClaim(k.claim, k.payer, k.totals, k.due, k.alias, claim.paymentId, claim.amount.toString(), claim.flow, claim.validBefore * 1000, ttlMs(claim, Date.now()), 'state', state, ...fieldsOf(fields)))
   }
 
   async byPayment(paymentId: Hex.Hex): Promise<Claim | undefined> {
@@ -151,11 +148,6 @@ export class RedisClaims implements Claims {
     this.#subscriber?.disconnect()
   }
 
-  /** Payer of a claim, which names the other keys a script touches. */
-  async #payerOf(paymentId: Hex.Hex): Promise<Hex.Hex | undefined> {
-    return ((await this.#run(() => this.#redis.hget(this.#claimKey(paymentId), 'payer'))) as Hex.Hex | null) ?? undefined
-  }
-
   #keysOf({ paymentId, payer, requestId }: { paymentId: Hex.Hex; payer: Hex.Hex; requestId?: Hex.Hex }) {
     return {
       claim: this.#claimKey(paymentId),
@@ -194,9 +186,16 @@ const maxExact = 1n << 52n
 
 const ttlMs = (claim: Pick<Claim, 'validBefore'>, nowMs: number): number => Math.max(claim.validBefore * 1000, nowMs) - nowMs + keepAfterExpiryMs
 
-const textOf = (fields: object): string => JSON.stringify(Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)])))
+/** Names and values of a hash, one after another. */
+const fieldsOf = (fields: object): string[] => Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]))
 
-const encode = (claim: Omit<Claim, 'state'>): string => textOf(claim)
+/** For each state: from which ones a claim moves there, and in which ones it is there or beyond already. */
+const origins = Object.fromEntries(
+  Lifecycle.states.map((to) => {
+    const from = (answer: Lifecycle.Transition): string => `,${Lifecycle.states.filter((state) => Lifecycle.transition(state, to) === answer).join(',')},`
+    return [to, { applied: from('applied'), already: from('already') }]
+  }),
+) as Record<Lifecycle.State, { applied: string; already: string }>
 
 function decode(flat: readonly string[]): Claim {
   const fields: Record<string, string> = {}

@@ -4,36 +4,34 @@
 /** KEYS ready claim payer totals lost due alias · ARGV see RedisClaims.reserve. */
 export const reserve = `
 if redis.call('EXISTS', KEYS[1]) == 0 then return {'not-ready'} end
-local fields = cjson.decode(ARGV[1])
-if redis.call('EXISTS', KEYS[2]) == 1 then
-  local known = redis.call('HMGET', KEYS[2], 'fingerprint', 'requestId')
-  if known[1] ~= fields.fingerprint or known[2] ~= fields.requestId then return {'conflict'} end
+local known = redis.call('HMGET', KEYS[2], 'requestId', 'fingerprint')
+if known[1] then
+  if known[1] ~= ARGV[2] or known[2] ~= ARGV[3] then return {'conflict'} end
   return {'existing', redis.call('HGETALL', KEYS[2])}
 end
-local now, amount = tonumber(ARGV[2]), tonumber(fields.amount)
+local now, amount = tonumber(ARGV[7]), tonumber(ARGV[4])
 local payer = redis.call('HMGET', KEYS[3], 'balance', 'balanceAtMs', 'exposure', 'settled', 'owed', 'contract')
-if not payer[2] or now - tonumber(payer[2]) > tonumber(ARGV[5]) then return {'stale-payer'} end
+if not payer[2] or now - tonumber(payer[2]) > tonumber(ARGV[10]) then return {'stale-payer'} end
 if payer[6] == '1' then return {'exposed', 'contract-payer'} end
 local exposure, settled = tonumber(payer[3] or '0'), tonumber(payer[4] or '0')
 if exposure + amount > tonumber(payer[1]) then return {'exposed', 'insufficient-balance'} end
 local counted = '0'
-if fields.flow == 'authorization' then
-  local payerCap = tonumber(ARGV[3])
+if ARGV[5] == 'authorization' then
+  local payerCap = tonumber(ARGV[8])
   if tonumber(payer[5] or '0') > 0 then return {'exposed', 'debtor'} end
   if exposure + amount > math.max(payerCap, settled) then return {'exposed', 'payer-cap'} end
   if settled < payerCap then
     local risked = tonumber(redis.call('GET', KEYS[4]) or '0') + tonumber(redis.call('GET', KEYS[5]) or '0')
-    if risked + amount > tonumber(ARGV[4]) then return {'exposed', 'total-cap'} end
+    if risked + amount > tonumber(ARGV[9]) then return {'exposed', 'total-cap'} end
     redis.call('INCRBY', KEYS[4], amount)
     counted = '1'
   end
 end
 redis.call('HINCRBY', KEYS[3], 'exposure', amount)
-redis.call('HSET', KEYS[2], 'state', 'reserved', 'counted', counted, 'released', '0', 'leaseUntilMs', now + tonumber(ARGV[7]))
-for name, value in pairs(fields) do redis.call('HSET', KEYS[2], name, value) end
-redis.call('PEXPIRE', KEYS[2], ARGV[6])
-redis.call('SET', KEYS[7], fields.paymentId, 'PX', ARGV[6])
-redis.call('ZADD', KEYS[6], tonumber(fields.validBefore) * 1000, fields.paymentId)
+redis.call('HSET', KEYS[2], 'state', 'reserved', 'counted', counted, 'released', '0', 'leaseUntilMs', now + tonumber(ARGV[12]), unpack(ARGV, 13))
+redis.call('PEXPIRE', KEYS[2], ARGV[11])
+redis.call('SET', KEYS[7], ARGV[1], 'PX', ARGV[11])
+redis.call('ZADD', KEYS[6], ARGV[6], ARGV[1])
 return {'reserved'}
 `
 
@@ -60,26 +58,26 @@ local function releaseExposure(how)
 end
 `
 
-/** KEYS claim payer totals lost due · ARGV to, states that may move there, states that are there already, patch. */
+/** KEYS claim payer totals lost due · ARGV payment id, states that may move there, states that are there already, then the fields to set: state first. */
 export const transition = `${releaseExposure}
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'missing' end
 if string.find(ARGV[3], ',' .. state .. ',', 1, true) then return 'already' end
 if not string.find(ARGV[2], ',' .. state .. ',', 1, true) then return 'conflict' end
-redis.call('HSET', KEYS[1], 'state', ARGV[1])
-for name, value in pairs(cjson.decode(ARGV[4])) do redis.call('HSET', KEYS[1], name, value) end
-if ARGV[1] == 'settled' then releaseExposure('paid') end
-if ARGV[1] == 'void' then releaseExposure('void') end
-if ARGV[1] == 'unpaid' then releaseExposure('lost') end
-if ARGV[1] == 'settled' or ARGV[1] == 'void' or ARGV[1] == 'unpaid' then redis.call('ZREM', KEYS[5], ARGV[5]) end
+redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+local ends = ({settled = 'paid', void = 'void', unpaid = 'lost'})[ARGV[5]]
+if ends then
+  releaseExposure(ends)
+  redis.call('ZREM', KEYS[5], ARGV[1])
+end
 return 'applied'
 `
 
-/** KEYS claim payer totals lost · ARGV patch. An upfront payment was collected. */
+/** KEYS claim payer totals lost · ARGV fields to set. An upfront payment was collected. */
 export const paid = `${releaseExposure}
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'missing' end
-for name, value in pairs(cjson.decode(ARGV[1])) do redis.call('HSET', KEYS[1], name, value) end
+redis.call('HSET', KEYS[1], unpack(ARGV))
 releaseExposure('paid')
 if state == 'paying' or state == 'reserved' then
   redis.call('HSET', KEYS[1], 'state', 'accepted')
@@ -105,21 +103,19 @@ redis.call('HSET', KEYS[1], 'leaseUntilMs', tonumber(ARGV[1]) + tonumber(ARGV[2]
 return 1
 `
 
-/** KEYS claim payer totals due alias · ARGV fields, ttl, state. Rebuilt claims count as risked: what is not known is not given away. */
+/** KEYS claim payer totals due alias · ARGV payment id, amount, flow, due, ttl, then the claim's fields. Rebuilt claims count as risked: what is not known is not given away. */
 export const restore = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-local fields = cjson.decode(ARGV[1])
 local counted = '0'
-if fields.flow == 'authorization' then
-  redis.call('INCRBY', KEYS[3], fields.amount)
+if ARGV[3] == 'authorization' then
+  redis.call('INCRBY', KEYS[3], ARGV[2])
   counted = '1'
 end
-redis.call('HINCRBY', KEYS[2], 'exposure', fields.amount)
-redis.call('HSET', KEYS[1], 'state', ARGV[3], 'counted', counted, 'released', '0', 'leaseUntilMs', 0)
-for name, value in pairs(fields) do redis.call('HSET', KEYS[1], name, value) end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('SET', KEYS[5], fields.paymentId, 'PX', ARGV[2])
-redis.call('ZADD', KEYS[4], tonumber(fields.validBefore) * 1000, fields.paymentId)
+redis.call('HINCRBY', KEYS[2], 'exposure', ARGV[2])
+redis.call('HSET', KEYS[1], 'counted', counted, 'released', '0', 'leaseUntilMs', 0, unpack(ARGV, 6))
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+redis.call('SET', KEYS[5], ARGV[1], 'PX', ARGV[5])
+redis.call('ZADD', KEYS[4], ARGV[4], ARGV[1])
 return 1
 `
 

@@ -16,21 +16,25 @@ export const TOKEN_DECIMALS = Symbol('token decimals')
 @Controller('v1')
 @UseFilters(RefusalFilter)
 export class InferenceController {
+  readonly #resourceUrl: string
+
   constructor(
     @Inject(GATEWAY) readonly gateway: Gateway,
-    @Inject(PUBLIC_URL) readonly publicUrl: string,
+    @Inject(PUBLIC_URL) publicUrl: string,
     @Inject(TOKEN_DECIMALS) readonly decimals: number,
-  ) {}
+  ) {
+    this.#resourceUrl = new URL('/v1/inference', publicUrl).href
+  }
 
   @Post('inference')
   async infer(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const answer = await infer(askOf(request, this.publicUrl), paymentOf(request), preferredWaitMs(request), this.gateway)
+    const answer = await infer(askOf(request, this.#resourceUrl), paymentOf(request), preferredWaitMs(request), this.gateway)
     await respond(reply, answer, this.gateway.scope)
   }
 
   @Post('quotes')
   async quote(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const priced = await price(await read(askOf(request, this.publicUrl), this.gateway.models), this.gateway.router)
+    const priced = await price(await read(askOf(request, this.#resourceUrl), this.gateway.models), this.gateway.router)
     const required = paymentRequired(priced, ['authorization'], this.gateway.terms)
     await reply.status(200).header('cache-control', 'no-store').send({
       model: `${priced.model.name}@${priced.model.version}`,

@@ -6,9 +6,9 @@ import type { Ask } from '../ask.js'
 import { Refusal } from '../refusal.js'
 
 /** A caller's JSON body and salt as a request of ours. */
-export function askOf(request: FastifyRequest, publicUrl: string): Ask {
+export function askOf(request: FastifyRequest, resourceUrl: string): Ask {
   if (!Buffer.isBuffer(request.body) || request.body.length === 0) throw new Refusal('invalid', 'body.malformed', 'a JSON body is required', 'body')
-  return { operation: 'infer', encoding: BodyEncoding.JSON, body: request.body, salt: saltOf(request), resourceUrl: new URL('/v1/inference', publicUrl).href }
+  return { operation: 'infer', encoding: BodyEncoding.JSON, body: request.body, salt: saltOf(request), resourceUrl }
 }
 
 /** The payment in `PAYMENT-SIGNATURE`, or nothing when there is none. */
