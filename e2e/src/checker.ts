@@ -1,12 +1,9 @@
 import { LeafFile, type Hex } from '@haca/core'
 import { DirectoryBlobs } from '@haca/platform/blobs'
-import type { Stack } from '@haca/tools'
+import { type Books, type Caller, eventually, expectedLabel, labelOf, type Stack } from '@haca/tools'
 import kafkajs from 'kafkajs'
 import { join } from 'node:path'
 import type { History } from './history.js'
-import { eventually, type Books } from './ledger.js'
-import type { Caller } from './payer.js'
-import { expectedLabel, labelOf } from './samples.js'
 
 /** The books before the storm. */
 export interface Opening {

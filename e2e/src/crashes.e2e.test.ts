@@ -1,13 +1,10 @@
-import { startStack, type Stack } from '@haca/tools'
+import { Books, Caller, fundedWallets, type Stack, startStack, type Wallet } from '@haca/tools'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { check } from './checker.js'
 import { seeded, tell, type CallRecord, type History } from './history.js'
-import { Books } from './ledger.js'
-import { fundedWallets } from './local-wallets.js'
-import { Caller, type Wallet } from './payer.js'
 import { blows, call, storm } from './storm.js'
 
 const calls = 200

@@ -1,15 +1,11 @@
 import { Hex } from '@haca/core'
-import { startStack, type Stack } from '@haca/tools'
+import { Books, Caller, digitBody, eventually, expectedLabel, fundedWallets, labelOf, requiredOf, signPayment, type Stack, startStack, type Wallet } from '@haca/tools'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createWalletClient, http, parseAbi, parseEther } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Books, eventually } from './ledger.js'
-import { fundedWallets } from './local-wallets.js'
-import { Caller, requiredOf, signPayment, type Wallet } from './payer.js'
-import { digitBody, labelOf, expectedLabel } from './samples.js'
 
 const tokenAbi = parseAbi(['function transfer(address, uint256) returns (bool)', 'function transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)'])
 const cap = 6_000n

@@ -21,7 +21,7 @@ import {
   type InferenceCompleted,
   type InferenceRequested,
 } from '@haca/proto'
-import { startStack, type Stack } from '@haca/tools'
+import { Books, Caller, digitBody, eventually, expectedLabel, fundedWallets, labelOf, newWallet, signPayment, type Stack, startStack, type Wallet } from '@haca/tools'
 import { Redis } from 'ioredis'
 import kafkajs from 'kafkajs'
 import { randomBytes } from 'node:crypto'
@@ -29,10 +29,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Books, eventually } from './ledger.js'
-import { fundedWallets } from './local-wallets.js'
-import { Caller, newWallet, signPayment, type Wallet } from './payer.js'
-import { digitBody, expectedLabel, labelOf } from './samples.js'
 
 // Somebody who can write to every topic, but holds none of our keys.
 

@@ -1,12 +1,9 @@
-import type { Stack } from '@haca/tools'
 import { Redis } from 'ioredis'
 import { execFileSync } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Hex } from '@haca/core'
-import type { Books } from './ledger.js'
+import { type Books, type Caller, digitBody, requiredOf, signPayment, type Stack, type Wallet } from '@haca/tools'
 import type { Blow, CallRecord } from './history.js'
-import { requiredOf, signPayment, type Caller, type Wallet } from './payer.js'
-import { digitBody } from './samples.js'
 
 /** One logical call by a caller who never signs twice: it sends the same payment until it has an answer, or is told that there will be none. */
 export async function call(record: CallRecord, wallet: Wallet, caller: Caller, books: Books, untilMs: number): Promise<void> {

@@ -96,7 +96,7 @@ export function render(folder: string): Resource[] {
 function kustomize(): [string, ...string[]] {
   if (spawnSync('kubectl', ['kustomize', '--help'], { stdio: 'ignore' }).status === 0) return ['kubectl', 'kustomize']
   if (spawnSync('kustomize', ['version'], { stdio: 'ignore' }).status === 0) return ['kustomize', 'build']
-  throw new Error('kubectl 1.27 or newer is needed to render k8s/; or kustomize 5: go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1')
+  throw new Error('kubectl 1.27, kustomize 5 or newer is needed to render k8s/; `npm run setup` builds one where there is none')
 }
 
 export const ofKind = (resources: readonly Resource[], kind: string): Resource[] => resources.filter((resource) => resource.kind === kind)

@@ -1,4 +1,4 @@
-import { modelsDirectory } from '@haca/tools'
+import { modelsDirectory } from '../stack/index.js'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 

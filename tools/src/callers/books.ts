@@ -1,6 +1,6 @@
 import { revenueVaultAbi } from '@haca/contracts'
 import { Digest, type Hex } from '@haca/core'
-import type { StackFile } from '@haca/tools'
+import type { StackFile } from '../stack/index.js'
 import { createPublicClient, http, parseAbi, type PublicClient } from 'viem'
 
 const tokenAbi = parseAbi(['function balanceOf(address) view returns (uint256)'])
