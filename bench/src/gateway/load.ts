@@ -1,0 +1,59 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { Agent, request as httpRequest } from 'node:http'
+
+/** A server under load, as a process of its own. */
+export interface Server {
+  port: number
+  /** CPU the process has used, in microseconds. */
+  cpu(): Promise<number>
+  stop(): void
+}
+
+export async function startServer(script: URL, env: NodeJS.ProcessEnv = {}): Promise<Server> {
+  const child = fork(script, { env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const { port } = await answer<{ port: number }>(child)
+  return {
+    port,
+    cpu: async () => {
+      child.send('cpu')
+      return (await answer<{ cpu: number }>(child)).cpu
+    },
+    stop: () => void child.kill(),
+  }
+}
+
+async function answer<T>(child: ChildProcess): Promise<T> {
+  const gone = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the server ended with ${code}`)))
+  gone.catch(() => undefined)
+  const [message] = (await Promise.race([once(child, 'message'), gone])) as [T]
+  return message
+}
+
+/** One POST; answers status, headers and body. */
+export function post(port: number, path: string, body: string, headers: Record<string, string>, agent?: Agent): Promise<{ status: number; headers: Record<string, unknown>; body: string }> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ ...(agent ? { agent } : {}), port, host: '127.0.0.1', path, method: 'POST', headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers } }, (response) => {
+      const parts: Buffer[] = []
+      response.on('data', (part: Buffer) => parts.push(part))
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts).toString() }))
+      response.on('error', reject)
+    })
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+
+/** Sends each body with its payment, `atOnce` at a time. Throws when one is not answered 200. */
+export async function drive(port: number, body: string, payments: readonly string[], atOnce: number): Promise<void> {
+  let next = 0
+  const agent = new Agent({ keepAlive: true, maxSockets: atOnce })
+  const worker = async (): Promise<void> => {
+    for (let i = next++; i < payments.length; i = next++) {
+      const { status, body: text } = await post(port, '/v1/inference', body, { 'payment-signature': payments[i] as string }, agent)
+      if (status !== 200) throw new Error(`request ${i} was answered ${status}: ${text.slice(0, 300)}`)
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, worker))
+  agent.destroy()
+}

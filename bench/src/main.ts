@@ -1,0 +1,22 @@
+import { say } from './report.js'
+
+// `npm run bench -- <name>…`: each compares side by side in one run, prints ratios, and fails when a bar is missed.
+
+const benches: Record<string, { what: string; run(json: boolean): Promise<boolean> }> = {
+  gateway: { what: 'CPU per paid request beside the official x402 middleware', run: async (json) => (await import('./gateway/bench.js')).run(json) },
+}
+
+const args = process.argv.slice(2)
+const names = args.filter((arg) => !arg.startsWith('-'))
+const unknown = names.filter((name) => !benches[name])
+if (names.length === 0 || unknown.length > 0 || args.includes('--help')) {
+  if (unknown.length > 0) process.stderr.write(`there is no bench "${unknown.join('", "')}"\n\n`)
+  process.stderr.write(`npm run bench -- <name>… [--json]\n\n${Object.entries(benches).map(([name, { what }]) => `  ${name.padEnd(8)} ${what}`).join('\n')}\n`)
+  process.exit(unknown.length > 0 || names.length === 0 ? 2 : 0)
+}
+let ok = true
+for (const name of names) {
+  say(`measuring ${name}`)
+  ok = (await (benches[name] as (typeof benches)[string]).run(args.includes('--json'))) && ok
+}
+process.exit(ok ? 0 : 1)
