@@ -70,6 +70,11 @@ abstract contract Fixture is Shipped {
     return Authorities({ admin: ADMIN, adminDelay: 2 days, settler: SETTLER, registrar: REGISTRAR, guardian: GUARDIAN });
   }
 
+  function _withoutGuardian() internal pure returns (Authorities memory authorities) {
+    authorities = _authorities();
+    authorities.guardian = address(0);
+  }
+
   // ---------------------------------------------------------------- token
 
   function _mint(address to, uint256 amount) internal {

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { TimelockController } from "@openzeppelin/contracts/governance/TimelockController.sol";
+import { IVotes } from "@openzeppelin/contracts/governance/utils/IVotes.sol";
 import { Authorities } from "../../src/Governed.sol";
 import { ModelRegistry } from "../../src/ModelRegistry.sol";
 import { PaymentBatcher } from "../../src/PaymentBatcher.sol";
+import { PolicyGovernor, VotingRules } from "../../src/PolicyGovernor.sol";
+import { PolicyRegistry } from "../../src/PolicyRegistry.sol";
 import { RevenueVault } from "../../src/RevenueVault.sol";
 import { SettlementLog } from "../../src/SettlementLog.sol";
 import { TeeRegistry } from "../../src/TeeRegistry.sol";
+import { LocalOpg } from "../../src/local/LocalOpg.sol";
 import { UsdcDouble } from "../../src/local/UsdcDouble.sol";
 import { Test } from "./Test.sol";
 
@@ -40,6 +45,21 @@ abstract contract Shipped is Test {
 
   function _newModelRegistry() internal returns (ModelRegistry) {
     return ModelRegistry(_create("ModelRegistry", ""));
+  }
+
+  function _newLocalOpg(address holder) internal returns (LocalOpg) {
+    return LocalOpg(_create("LocalOpg", abi.encode(holder)));
+  }
+
+  function _newPolicyGovernor(IVotes token, VotingRules memory rules) internal returns (PolicyGovernor) {
+    return PolicyGovernor(payable(_create("PolicyGovernor", abi.encode(token, rules))));
+  }
+
+  function _newPolicyRegistry(bool simulatedAllowed, TimelockController timelock, Authorities memory authorities)
+    internal
+    returns (PolicyRegistry)
+  {
+    return PolicyRegistry(_create("PolicyRegistry", abi.encode(simulatedAllowed, timelock, authorities)));
   }
 
   /// @dev Proxy, implementation and library apart, as on Base.
