@@ -20,6 +20,7 @@ enum Validity {
 /// @param keyKind 0 node key, 1 Nitro, 2 TDX, 3 SEV-SNP, 4 SGX, 255 simulated.
 /// @param retiredAt When the key was retired; 0 while it is not.
 /// @param compromisedFrom Meaningful only when `compromised`; may be 0, which condemns the key's whole life.
+/// @param reason What the guardian said last when ending or condemning the key; empty if it never did.
 struct KeyRecord {
   address operator;
   uint8 keyKind;
@@ -30,6 +31,7 @@ struct KeyRecord {
   bool compromised;
   bytes32 imageId;
   bytes32 evidenceId;
+  string reason;
 }
 
 /// @title Which keys may sign inference receipts, and when
@@ -37,6 +39,8 @@ struct KeyRecord {
 /// validity afterwards. What it says about a past moment changes only when a compromise is declared.
 /// @dev Trust: the registrar vouches for the appraisal (RFC 9334, section 3: it carries the verifier's result).
 contract TeeRegistry is Governed, Deployed {
+  uint256 public constant REASON_BYTES_MAX = 256;
+
   uint8 private constant LAST_HARDWARE_KIND = 4;
 
   /// @notice Whether simulated keys may be registered: never true for a deployment that settles real money.
@@ -54,7 +58,8 @@ contract TeeRegistry is Governed, Deployed {
     uint64 notAfter
   );
   event KeyRetired(address indexed key, uint64 retiredAt);
-  event KeyCompromised(address indexed key, uint64 compromisedFrom);
+  event KeyRevoked(address indexed key, uint64 retiredAt, string reason);
+  event KeyCompromised(address indexed key, uint64 compromisedFrom, string reason);
 
   error KeyAlreadyRegistered(address key);
   error KeyUnknown(address key);
@@ -64,6 +69,8 @@ contract TeeRegistry is Governed, Deployed {
   error WindowInvalid(uint64 notBefore, uint64 notAfter);
   error NotRegistrarOrOperator(address caller);
   error AlreadyRetired(address key);
+  /// @notice Say why, in 1 to 256 bytes.
+  error ReasonInvalid();
   error CompromiseInFuture(uint64 from);
   /// @notice A second declaration may only reach further back.
   error CompromiseNotEarlier(uint64 from, uint64 declared);
@@ -113,23 +120,29 @@ contract TeeRegistry is Governed, Deployed {
     if (msg.sender != record.operator && !hasRole(REGISTRAR_ROLE, msg.sender)) {
       revert NotRegistrarOrOperator(msg.sender);
     }
-    if (record.retiredAt != 0) revert AlreadyRetired(key);
-    uint64 retiredAt = uint64(block.timestamp);
-    record.retiredAt = retiredAt;
-    emit KeyRetired(key, retiredAt);
+    emit KeyRetired(key, _retire(key, record));
+  }
+
+  /// @notice Ends a key now, for a reason, over its operator's head; what it signed before stays valid.
+  function revokeKey(address key, string calldata reason) external onlyRole(GUARDIAN_ROLE) {
+    KeyRecord storage record = _known(key);
+    _explain(record, reason);
+    emit KeyRevoked(key, _retire(key, record), reason);
   }
 
   /// @notice Condemns everything the key signed at or after `from`, also what is already anchored.
   /// @param from Unix seconds, not in the future; 0 condemns the key's whole life.
-  function declareCompromised(address key, uint64 from) external onlyRole(GUARDIAN_ROLE) {
+  /// @param reason For people; shown beside every receipt of the key.
+  function declareCompromised(address key, uint64 from, string calldata reason) external onlyRole(GUARDIAN_ROLE) {
     KeyRecord storage record = _known(key);
+    _explain(record, reason);
     if (from > block.timestamp) revert CompromiseInFuture(from);
     if (record.compromised && from >= record.compromisedFrom) {
       revert CompromiseNotEarlier(from, record.compromisedFrom);
     }
     record.compromised = true;
     record.compromisedFrom = from;
-    emit KeyCompromised(key, from);
+    emit KeyCompromised(key, from, reason);
   }
 
   /// @notice Whether `key` was entitled to sign a receipt issued at `time` (unix seconds).
@@ -157,6 +170,17 @@ contract TeeRegistry is Governed, Deployed {
   /// @notice The whole record; reverts for a key never registered.
   function keyOf(address key) external view returns (KeyRecord memory) {
     return _known(key);
+  }
+
+  function _retire(address key, KeyRecord storage record) private returns (uint64 retiredAt) {
+    if (record.retiredAt != 0) revert AlreadyRetired(key);
+    retiredAt = uint64(block.timestamp);
+    record.retiredAt = retiredAt;
+  }
+
+  function _explain(KeyRecord storage record, string calldata reason) private {
+    if (bytes(reason).length == 0 || bytes(reason).length > REASON_BYTES_MAX) revert ReasonInvalid();
+    record.reason = reason;
   }
 
   function _known(address key) private view returns (KeyRecord storage record) {

@@ -68,7 +68,7 @@ contract GasTest is Fixture {
     log.showSignature(receipt, _sign(NODE_KEY, receiptHash));
     vm.assertLe(_report("SettlementLog.showSignature", 1), 60_000, "showSignature");
     vm.prank(GUARDIAN);
-    registry.declareCompromised(node, NOW);
+    registry.declareCompromised(node, NOW, "leaked");
     log.voidLeaf(header, receipt, proof);
     vm.assertLe(_report("SettlementLog.voidLeaf, 10,000 leaves", 1), 130_000, "voidLeaf");
     _collect(1000, "deep");

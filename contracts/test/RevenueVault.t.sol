@@ -208,7 +208,7 @@ contract RevenueVaultTest is Fixture {
     vm.expectRevert(abi.encodeWithSelector(RevenueVault.LeafNotVoid.selector, receiptHash));
     _refund(batch, "n");
     vm.prank(GUARDIAN);
-    registry.declareCompromised(node, NOW);
+    registry.declareCompromised(node, NOW, "leaked");
     vm.expectRevert(abi.encodeWithSelector(RevenueVault.LeafNotVoid.selector, receiptHash));
     _refund(batch, "n");
     log.voidLeaf(batch.header, batch.receipts[0], _proof(batch, 0));
@@ -509,7 +509,7 @@ contract RevenueVaultTest is Fixture {
 
   function _voidAll(Anchored memory batch) private {
     vm.prank(GUARDIAN);
-    registry.declareCompromised(node, NOW);
+    registry.declareCompromised(node, NOW, "leaked");
     for (uint256 i = 0; i < batch.receipts.length; ++i) {
       log.voidLeaf(batch.header, batch.receipts[i], _proof(batch, i));
     }

@@ -254,7 +254,7 @@ contract SettlementLogTest is Fixture {
     vm.warp(NOW + 100);
     Anchored memory second = _anchorOne(_receipt("b", 1000), 1000);
     vm.prank(GUARDIAN);
-    registry.declareCompromised(node, NOW + 100);
+    registry.declareCompromised(node, NOW + 100, "leaked");
     _expectStands(first, 0);
     VoidReason reason = log.voidLeaf(second.header, second.receipts[0], _proof(second, 0));
     _expectReason(reason, VoidReason.SignerInvalid);

@@ -122,9 +122,9 @@ contract TeeRegistryTest is Fixture {
     vm.prank(OPERATOR);
     registry.retireKey(KEY);
     vm.expectEmit(address(registry));
-    emit TeeRegistry.KeyCompromised(KEY, NOW + 50);
+    emit TeeRegistry.KeyCompromised(KEY, NOW + 50, "leaked");
     vm.prank(GUARDIAN);
-    registry.declareCompromised(KEY, NOW + 50);
+    registry.declareCompromised(KEY, NOW + 50, "leaked");
     _expect(KEY, NOW + 49, Validity.Valid);
     _expect(KEY, NOW + 50, Validity.Compromised);
     _expect(KEY, NOW + 100, Validity.Compromised);
@@ -135,33 +135,74 @@ contract TeeRegistryTest is Fixture {
     _register(KEY, 0, NOW, NOW + 1 days);
     vm.warp(NOW + 100);
     vm.prank(GUARDIAN);
-    registry.declareCompromised(KEY, NOW + 50);
+    registry.declareCompromised(KEY, NOW + 50, "leaked");
     vm.expectRevert(abi.encodeWithSelector(TeeRegistry.CompromiseNotEarlier.selector, NOW + 50, NOW + 50));
     vm.prank(GUARDIAN);
-    registry.declareCompromised(KEY, NOW + 50);
+    registry.declareCompromised(KEY, NOW + 50, "leaked");
     vm.prank(GUARDIAN);
-    registry.declareCompromised(KEY, 0);
+    registry.declareCompromised(KEY, 0, "leaked");
     _expect(KEY, NOW, Validity.Compromised);
     vm.expectRevert(abi.encodeWithSelector(TeeRegistry.CompromiseNotEarlier.selector, 1, 0));
     vm.prank(GUARDIAN);
-    registry.declareCompromised(KEY, 1);
+    registry.declareCompromised(KEY, 1, "leaked");
   }
 
   function test_refuses_a_compromise_in_the_future_and_of_nothing_and_by_others() public {
     _register(KEY, 0, NOW, NOW + 1 days);
     vm.expectRevert(abi.encodeWithSelector(TeeRegistry.CompromiseInFuture.selector, NOW + 1));
     vm.prank(GUARDIAN);
-    registry.declareCompromised(KEY, NOW + 1);
+    registry.declareCompromised(KEY, NOW + 1, "leaked");
     vm.expectRevert(abi.encodeWithSelector(TeeRegistry.KeyUnknown.selector, STRANGER));
     vm.prank(GUARDIAN);
-    registry.declareCompromised(STRANGER, NOW);
+    registry.declareCompromised(STRANGER, NOW, "leaked");
     vm.expectPartialRevert(IAccessControl.AccessControlUnauthorizedAccount.selector);
     vm.prank(REGISTRAR);
-    registry.declareCompromised(KEY, NOW);
+    registry.declareCompromised(KEY, NOW, "leaked");
     vm.expectRevert(abi.encodeWithSelector(TeeRegistry.KeyUnknown.selector, STRANGER));
     registry.keyOf(STRANGER);
     vm.expectRevert(abi.encodeWithSelector(TeeRegistry.KeyUnknown.selector, STRANGER));
     registry.retireKey(STRANGER);
+  }
+
+  function test_the_guardian_ends_a_key_at_once_and_says_why() public {
+    _register(KEY, 0, NOW, NOW + 1 days);
+    vm.warp(NOW + 100);
+    vm.expectEmit(address(registry));
+    emit TeeRegistry.KeyRevoked(KEY, NOW + 100, "image withdrawn");
+    vm.prank(GUARDIAN);
+    registry.revokeKey(KEY, "image withdrawn");
+    _expect(KEY, NOW + 99, Validity.Valid);
+    _expect(KEY, NOW + 100, Validity.Retired);
+    vm.assertEq(registry.keyOf(KEY).reason, "image withdrawn", "reason");
+    vm.expectRevert(abi.encodeWithSelector(TeeRegistry.AlreadyRetired.selector, KEY));
+    vm.prank(GUARDIAN);
+    registry.revokeKey(KEY, "again");
+    vm.assertEq(registry.keyOf(KEY).reason, "image withdrawn", "kept");
+  }
+
+  function test_only_the_guardian_revokes_and_only_known_keys() public {
+    _register(KEY, 0, NOW, NOW + 1 days);
+    address[4] memory others = [ADMIN, REGISTRAR, OPERATOR, STRANGER];
+    for (uint256 i = 0; i < 4; ++i) {
+      vm.expectPartialRevert(IAccessControl.AccessControlUnauthorizedAccount.selector);
+      vm.prank(others[i]);
+      registry.revokeKey(KEY, "no");
+    }
+    vm.expectRevert(abi.encodeWithSelector(TeeRegistry.KeyUnknown.selector, STRANGER));
+    vm.prank(GUARDIAN);
+    registry.revokeKey(STRANGER, "no");
+  }
+
+  function test_a_reason_is_given_and_the_last_one_is_kept() public {
+    _register(KEY, 0, NOW, NOW + 1 days);
+    vm.startPrank(GUARDIAN);
+    vm.expectRevert(TeeRegistry.ReasonInvalid.selector);
+    registry.revokeKey(KEY, "");
+    vm.expectRevert(TeeRegistry.ReasonInvalid.selector);
+    registry.declareCompromised(KEY, NOW, string(new bytes(257)));
+    registry.revokeKey(KEY, "image withdrawn");
+    registry.declareCompromised(KEY, NOW, string(new bytes(256)));
+    vm.assertEq(registry.keyOf(KEY).reason, string(new bytes(256)), "the last");
   }
 
   function testFuzz_validity_never_comes_back(uint64 from, uint64 life, uint64 retire, uint64 compromise, uint64 time)
@@ -179,7 +220,7 @@ contract TeeRegistryTest is Fixture {
     registry.retireKey(KEY);
     vm.assertEq(registry.wasValid(KEY, time), time >= from && time <= until && time < retire, "retired");
     vm.prank(GUARDIAN);
-    registry.declareCompromised(KEY, compromise);
+    registry.declareCompromised(KEY, compromise, "leaked");
     vm.assertEq(registry.wasValid(KEY, time), time >= from && time <= until && time < compromise, "compromised");
   }
 
