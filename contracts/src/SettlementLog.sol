@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import { Deployed } from "./Deployed.sol";
 import { Authorities, Governed } from "./Governed.sol";
 import { TeeRegistry, Validity } from "./TeeRegistry.sol";
 import { BatchHeader, Header } from "./libraries/BatchHeader.sol";
-import { InferenceReceipt, Receipt } from "./libraries/InferenceReceipt.sol";
+import { InferenceReceipt, Receipt, SignedReceipt } from "./libraries/InferenceReceipt.sol";
 import { InclusionProof, MerkleSum } from "./libraries/MerkleSum.sol";
 
 /// @notice Why a leaf does not stand.
@@ -19,7 +18,18 @@ enum VoidReason {
   /// Nobody showed the node's signature in time.
   SignatureMissing,
   /// Simulated evidence on a log that admits none.
-  SimulatedKey
+  SimulatedKey,
+  /// The node signed a receipt that contradicts this one.
+  Equivocation
+}
+
+/// @notice How two receipts of one node contradict each other.
+enum Contradiction {
+  None,
+  /// One request was answered, priced or paid for in two ways.
+  Request,
+  /// One sequence number was given to two receipts.
+  Sequence
 }
 
 /// @notice What the log remembers of a batch besides its header hash, in one slot.
@@ -35,7 +45,7 @@ struct Anchor {
 /// anybody may void one that breaks a rule. A successor is a new log, and this one stays readable.
 /// @dev Design section 6. A leaf commits to the receipt's digest, not to the signature, so no single call can prove
 /// that a signature is missing: whoever doubts demands it, and whoever has it answers (`demandSignature`,
-/// `showSignature`).
+/// `showSignature`). That a node contradicted itself, two signatures do prove (`proveEquivocation`).
 contract SettlementLog is Governed, Deployed {
   /// @notice Most leaves in a batch.
   uint32 public constant MAX_COUNT = 10_000;
@@ -66,6 +76,8 @@ contract SettlementLog is Governed, Deployed {
   mapping(bytes32 receiptHash => VoidReason) public voidReasonOf;
   /// @notice When a demanded signature is due (unix seconds); 0 if none was demanded, the maximum once it was shown.
   mapping(bytes32 receiptHash => uint64) public signatureDueOf;
+  /// @notice Digest of another receipt by which the same node contradicted this one; 0 if none was shown.
+  mapping(bytes32 receiptHash => bytes32) public contradictedBy;
 
   event BatchCommitted(
     uint64 indexed id,
@@ -89,6 +101,9 @@ contract SettlementLog is Governed, Deployed {
   );
   event SignatureDemanded(bytes32 indexed receiptHash, uint64 indexed batchId, uint32 index, uint64 dueAt);
   event SignatureShown(bytes32 indexed receiptHash, bytes signature);
+  event EquivocationProven(
+    address indexed node, bytes32 indexed firstHash, bytes32 indexed secondHash, Contradiction contradiction
+  );
 
   /// @notice Another batch was appended first: read `tip()` and derive the header again.
   error StaleTip(bytes32 tip, bytes32 prev);
@@ -106,6 +121,9 @@ contract SettlementLog is Governed, Deployed {
   error NotDemanded(bytes32 receiptHash);
   error AlreadyShown(bytes32 receiptHash);
   error SignatureInvalid(bytes32 receiptHash);
+  /// @notice Two receipts that can both be true.
+  error NoContradiction(bytes32 firstHash, bytes32 secondHash);
+  error AlreadyProven(bytes32 firstHash, bytes32 secondHash);
   /// @notice Nothing can make a simulated receipt stand on this log.
   error SimulatedReceiptRefused();
 
@@ -207,11 +225,45 @@ contract SettlementLog is Governed, Deployed {
     if (dueAt == 0) revert NotDemanded(receiptHash);
     if (dueAt == SHOWN) revert AlreadyShown(receiptHash);
     if (voidReasonOf[receiptHash] != VoidReason.None) revert AlreadyVoid(receiptHash);
-    (address signer,,) = ECDSA.tryRecoverCalldata(receiptHash, signature);
-    if (signer == address(0) || signer != receipt.node) revert SignatureInvalid(receiptHash);
+    if (!Receipt.isSignedBy(receipt.node, receiptHash, signature)) revert SignatureInvalid(receiptHash);
 
     signatureDueOf[receiptHash] = SHOWN;
     emit SignatureShown(receiptHash, signature);
+  }
+
+  /// @notice Proves by two signatures that a node contradicted itself, so that whatever leaf either receipt has, now or
+  /// later, can be voided. Anybody may call; neither receipt has to be anchored.
+  /// @dev Design section 6: one request has one answer, one price and one payment, and `seq` rises by one per key. A
+  /// node that cannot remember its last `seq` takes a new key.
+  function proveEquivocation(SignedReceipt calldata first, SignedReceipt calldata second)
+    external
+    returns (Contradiction contradiction)
+  {
+    bytes32 firstHash = _signed(first);
+    bytes32 secondHash = _signed(second);
+    contradiction = firstHash == secondHash ? Contradiction.None : _contradictionOf(first.receipt, second.receipt);
+    if (contradiction == Contradiction.None) revert NoContradiction(firstHash, secondHash);
+    if (contradictedBy[firstHash] != 0 && contradictedBy[secondHash] != 0) revert AlreadyProven(firstHash, secondHash);
+    contradictedBy[firstHash] = secondHash;
+    contradictedBy[secondHash] = firstHash;
+    emit EquivocationProven(first.receipt.node, firstHash, secondHash, contradiction);
+  }
+
+  function _signed(SignedReceipt calldata signed) private view returns (bytes32 receiptHash) {
+    receiptHash = receiptHashOf(signed.receipt);
+    if (!Receipt.isSignedBy(signed.receipt.node, receiptHash, signed.signature)) revert SignatureInvalid(receiptHash);
+  }
+
+  /// @dev Of receipts that are not the same one.
+  function _contradictionOf(InferenceReceipt calldata a, InferenceReceipt calldata b)
+    private
+    pure
+    returns (Contradiction)
+  {
+    if (a.node != b.node) return Contradiction.None;
+    bool otherAnswer = a.outputHash != b.outputHash || a.price != b.price || a.paymentId != b.paymentId;
+    if (a.requestId == b.requestId && otherAnswer) return Contradiction.Request;
+    return a.seq == b.seq ? Contradiction.Sequence : Contradiction.None;
   }
 
   function _includedAndStanding(
@@ -233,6 +285,7 @@ contract SettlementLog is Governed, Deployed {
     if (anchoredAt > _promisedBy(receipt) + ANCHOR_GRACE) return VoidReason.AnchoredLate;
     Validity validity = teeRegistry.validityAs(receipt.node, receipt.keyKind, receipt.issuedAt);
     if (validity != Validity.Valid) return VoidReason.SignerInvalid;
+    if (contradictedBy[receiptHash] != 0) return VoidReason.Equivocation;
     uint64 dueAt = signatureDueOf[receiptHash];
     if (dueAt != 0 && block.timestamp > dueAt) return VoidReason.SignatureMissing;
     return VoidReason.None;

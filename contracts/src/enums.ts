@@ -1,4 +1,4 @@
-// Solidity's enums reach TypeScript as numbers; enums.test.ts holds these to the sources.
+// Solidity's enums reach TypeScript as numbers; sources.test.ts holds these to the sources.
 
 /** `TeeRegistry.validityAt`: why a key was, or was not, entitled to sign. */
 export const Validity = {
@@ -18,7 +18,14 @@ export const VoidReason = {
   SignerInvalid: 2,
   SignatureMissing: 3,
   SimulatedKey: 4,
+  Equivocation: 5,
 } as const
+
+/** `SettlementLog.proveEquivocation`: how two receipts of one node contradict each other. */
+export const Contradiction = { None: 0, Request: 1, Sequence: 2 } as const
+
+/** `PolicyRegistry.remove`: what a removal is about. */
+export const EntryKind = { Hardware: 0, Product: 1, Platform: 2, Signer: 3, Measurement: 4 } as const
 
 /** `RevenueVault.creditOf`: where a payment is. */
 export const PaymentState = { None: 0, Credited: 1, RefundDeferred: 2, Refunded: 3 } as const

@@ -1,4 +1,4 @@
 export * from './gen/contracts.js'
 export { deployHaca, predictAddresses, requireCode, type AddressBook, type HacaOptions } from './deploy.js'
-export { KeyKind, Outcome, PaymentState, Validity, VoidReason } from './enums.js'
+export { Contradiction, EntryKind, KeyKind, Outcome, PaymentState, Validity, VoidReason } from './enums.js'
 export { prepareLocalChain, usdcOf, type LocalChain, type LocalChainOptions } from './local-chain.js'

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import * as contracts from './index.js'
-import { Outcome, PaymentState, Validity, VoidReason } from './index.js'
+import { Contradiction, EntryKind, Outcome, PaymentState, Validity, VoidReason } from './index.js'
 
 const solidity = new Map(read(new URL('./', import.meta.url)))
 const tests = [...read(new URL('../test/', import.meta.url))].map(([, text]) => text).join('\n')
@@ -10,6 +10,8 @@ describe('enums', () => {
   it.each([
     ['Validity', 'TeeRegistry.sol', Validity],
     ['VoidReason', 'SettlementLog.sol', VoidReason],
+    ['Contradiction', 'SettlementLog.sol', Contradiction],
+    ['EntryKind', 'PolicyRegistry.sol', EntryKind],
     ['PaymentState', 'RevenueVault.sol', PaymentState],
     ['Outcome', 'PaymentBatcher.sol', Outcome],
   ])('%s has the members and the order of %s', (name, file, members) => {

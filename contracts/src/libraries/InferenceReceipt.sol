@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { ECDSA } from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+
 /// @notice What a node signs once per inference. Field meanings: design section 6; amounts in atomic token units,
 /// times in unix seconds.
 struct InferenceReceipt {
@@ -22,6 +24,12 @@ struct InferenceReceipt {
   uint64 seq;
   uint8 mode;
   uint8 keyKind;
+}
+
+/// @param signature r, s, v of the receipt's node over its digest; 65 bytes with low s.
+struct SignedReceipt {
+  InferenceReceipt receipt;
+  bytes signature;
 }
 
 /// @title EIP-712 digest of an inference receipt
@@ -47,6 +55,13 @@ library Receipt {
     // A struct of value types encodes exactly as EIP-712's encodeData does.
     bytes32 structHash = keccak256(abi.encode(TYPEHASH, receipt));
     return keccak256(abi.encodePacked(hex"1901", domain, structHash));
+  }
+
+  /// @notice Whether `node` signed `receiptHash`.
+  /// @dev The zero address signs nothing: a recovery that fails gives it.
+  function isSignedBy(address node, bytes32 receiptHash, bytes calldata signature) internal pure returns (bool) {
+    (address signer,,) = ECDSA.tryRecoverCalldata(receiptHash, signature);
+    return signer != address(0) && signer == node;
   }
 
   function domainSeparator(uint8 keyKind, uint256 chainId, address log) internal pure returns (bytes32) {
