@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { TimelockController } from "@openzeppelin/contracts/governance/TimelockController.sol";
+import { EntryKind, PolicyRegistry } from "../src/PolicyRegistry.sol";
 import { Authorization, RevenueVault } from "../src/RevenueVault.sol";
 import { BatchHeader } from "../src/libraries/BatchHeader.sol";
-import { InferenceReceipt } from "../src/libraries/InferenceReceipt.sol";
+import { InferenceReceipt, SignedReceipt } from "../src/libraries/InferenceReceipt.sol";
 import { InclusionProof } from "../src/libraries/MerkleSum.sol";
 import { Fixture } from "./support/Fixture.sol";
 
@@ -76,10 +78,53 @@ contract GasTest is Fixture {
     vm.assertLe(_report("RevenueVault.refund, 10,000 leaves", 1), 160_000, "refund");
   }
 
+  function test_gas_prove_equivocation() public {
+    SignedReceipt memory first = SignedReceipt(_receipt("a", 1000), "");
+    SignedReceipt memory second = SignedReceipt(_receipt("b", 1000), "");
+    first.signature = _sign(NODE_KEY, log.receiptHashOf(first.receipt));
+    second.signature = _sign(NODE_KEY, log.receiptHashOf(second.receipt));
+    log.proveEquivocation(first, second);
+    vm.assertLe(_report("SettlementLog.proveEquivocation", 1), 99_000, "proveEquivocation");
+  }
+
   function test_gas_register_key() public {
     vm.prank(REGISTRAR);
     registry.registerKey(STRANGER, OPERATOR, 2, keccak256("image"), keccak256("evidence"), NOW, NOW + 1 days);
     vm.assertLe(_report("TeeRegistry.registerKey", 1), 130_000, "registerKey");
+  }
+
+  function test_gas_end_and_condemn_a_key() public {
+    vm.prank(REGISTRAR);
+    registry.registerKey(STRANGER, OPERATOR, 2, keccak256("image"), keccak256("evidence"), NOW, NOW + 1 days);
+    vm.prank(OPERATOR);
+    registry.retireKey(STRANGER);
+    vm.assertLe(_report("TeeRegistry.retireKey", 1), 32_000, "retireKey");
+    vm.prank(GUARDIAN);
+    registry.declareCompromised(STRANGER, NOW, "GHSA-0000-0000-0000");
+    vm.assertLe(_report("TeeRegistry.declareCompromised", 1), 60_000, "declareCompromised");
+    vm.prank(GUARDIAN);
+    registry.revokeKey(node, "GHSA-0000-0000-0000");
+    vm.assertLe(_report("TeeRegistry.revokeKey", 1), 60_000, "revokeKey");
+  }
+
+  function test_gas_policy() public {
+    TimelockController timelock = new TimelockController(2 days, new address[](0), new address[](0), address(0));
+    PolicyRegistry policies = _newPolicyRegistry(false, timelock, _authorities());
+    vm.prank(address(timelock));
+    policies.adopt(1, keccak256("document"), keccak256("envelope"), NOW, 14);
+    vm.prank(address(timelock));
+    policies.adopt(42, keccak256("document"), keccak256("envelope"), NOW, 14);
+    vm.assertLe(_report("PolicyRegistry.adopt", 1), 165_000, "adopt");
+    vm.prank(GUARDIAN);
+    policies.remove(EntryKind.Hardware, "sgx", "WireTap");
+    vm.prank(GUARDIAN);
+    policies.remove(EntryKind.Product, "sev-snp/Milan", "arXiv:2605.12990");
+    vm.assertLe(_report("PolicyRegistry.remove", 1), 205_000, "remove");
+    vm.prank(address(timelock));
+    policies.restore(EntryKind.Product, keccak256("sev-snp/Milan"));
+    vm.assertLe(_report("PolicyRegistry.restore", 1), 115_000, "restore");
+    policies.epochAt(NOW);
+    vm.assertLe(_report("PolicyRegistry.epochAt", 1), 20_000, "epochAt");
   }
 
   function test_gas_payout() public {
