@@ -1,4 +1,15 @@
 export * from './gen/contracts.js'
 export { deployHaca, predictAddresses, requireCode, type AddressBook, type HacaOptions } from './deploy.js'
 export { Contradiction, EntryKind, KeyKind, Outcome, PaymentState, Validity, VoidReason } from './enums.js'
+export {
+  encodeGroth16Proof,
+  encodeVerificationKey,
+  groth16Format,
+  statementHashOf,
+  verificationKeyId,
+  zkContextOf,
+  type KeySetup,
+  type SnarkjsProof,
+  type SnarkjsVerificationKey,
+} from './groth16.js'
 export { prepareLocalChain, usdcOf, type LocalChain, type LocalChainOptions } from './local-chain.js'

@@ -2,18 +2,21 @@
 pragma solidity 0.8.37;
 
 import { TimelockController } from "@openzeppelin/contracts/governance/TimelockController.sol";
+import { Groth16Verifier } from "../src/Groth16Verifier.sol";
 import { EntryKind, PolicyRegistry } from "../src/PolicyRegistry.sol";
 import { Authorization, RevenueVault } from "../src/RevenueVault.sol";
 import { BatchHeader } from "../src/libraries/BatchHeader.sol";
 import { InferenceReceipt, SignedReceipt } from "../src/libraries/InferenceReceipt.sol";
 import { InclusionProof } from "../src/libraries/MerkleSum.sol";
+import { VerificationKeyRegistry } from "../src/VerificationKeyRegistry.sol";
 import { Fixture } from "./support/Fixture.sol";
+import { ToyProver } from "./support/ToyProver.sol";
 
 /// @notice What the calls cost as transactions of their own, cold storage, intrinsic gas and calldata included.
 /// `npm run gas` prints the table; bounds are a few per cent above what was measured, so that a regression fails.
 /// forge-config: default.isolate = true
 /// forge-config: test.isolate = true
-contract GasTest is Fixture {
+contract GasTest is Fixture, ToyProver {
   uint256 private constant FIRST_PAYER = 0x1000;
 
   function setUp() public override {
@@ -127,6 +130,34 @@ contract GasTest is Fixture {
     vm.assertLe(_report("PolicyRegistry.epochAt", 1), 20_000, "epochAt");
   }
 
+  function test_gas_verification_key() public {
+    _loadToyKey();
+    VerificationKeyRegistry keys = _newVerificationKeyRegistry(false);
+    keys.register(ceremonyKey);
+    vm.assertLe(_report("VerificationKeyRegistry.register, 4 signals", 1), 530_000, "register");
+  }
+
+  /// @dev Four public signals. As a call from a contract, everything cold, the key's code included; views are not
+  /// transactions, so intrinsic gas and calldata are not in it.
+  function test_gas_verify_proofs() public {
+    _loadToyKey();
+    VerificationKeyRegistry keys = _newVerificationKeyRegistry(false);
+    Groth16Verifier verifier = _newGroth16Verifier(keys);
+    bytes32 vkId = keys.register(ceremonyKey);
+    uint256[4] memory counts = [uint256(1), 8, 32, 64];
+    uint256[4] memory most = [uint256(225_000), 73_500, 55_500, 52_500];
+    for (uint256 i = 0; i < 4; ++i) {
+      (uint256[] memory signals, bytes memory proofs) = _proofs(counts[i]);
+      (address store,) = keys.storeOf(vkId);
+      vm.cool(store);
+      vm.cool(address(keys));
+      vm.cool(address(verifier));
+      vm.assertTrue(verifier.verify(vkId, signals, proofs), "holds");
+      string memory what = string.concat("Groth16Verifier.verify x", vm.toString(counts[i]), ", each");
+      vm.assertLe(_report(what, counts[i]), most[i], "verify");
+    }
+  }
+
   function test_gas_payout() public {
     _collect(10_000, "n");
     _anchorOne(_receipt("n", 10_000), 10_000);
@@ -140,6 +171,18 @@ contract GasTest is Fixture {
   function test_gas_register_model() public {
     models.register("digits", "1.0.0", keccak256("manifest"), 250);
     vm.assertLe(_report("ModelRegistry.register", 1), 240_000, "register");
+  }
+
+  function _proofs(uint256 count) private view returns (uint256[] memory signals, bytes memory proofs) {
+    signals = new uint256[](4 * count);
+    for (uint256 i = 0; i < count; ++i) {
+      uint256[4] memory own;
+      for (uint256 j = 0; j < 4; ++j) {
+        signals[4 * i + j] = own[j] = uint256(keccak256(abi.encode(i, j))) % R;
+      }
+      (, bytes memory proof) = _prove(own, 1 + i);
+      proofs = bytes.concat(proofs, proof);
+    }
   }
 
   function _settle(uint256 count, uint256 most) private returns (uint256 each) {

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import { TimelockController } from "@openzeppelin/contracts/governance/TimelockController.sol";
 import { IVotes } from "@openzeppelin/contracts/governance/utils/IVotes.sol";
 import { Authorities } from "../../src/Governed.sol";
+import { Groth16Verifier } from "../../src/Groth16Verifier.sol";
 import { ModelRegistry } from "../../src/ModelRegistry.sol";
 import { PaymentBatcher } from "../../src/PaymentBatcher.sol";
 import { PolicyGovernor, VotingRules } from "../../src/PolicyGovernor.sol";
@@ -11,6 +12,7 @@ import { PolicyRegistry } from "../../src/PolicyRegistry.sol";
 import { RevenueVault } from "../../src/RevenueVault.sol";
 import { SettlementLog } from "../../src/SettlementLog.sol";
 import { TeeRegistry } from "../../src/TeeRegistry.sol";
+import { VerificationKeyRegistry } from "../../src/VerificationKeyRegistry.sol";
 import { LocalOpg } from "../../src/local/LocalOpg.sol";
 import { UsdcDouble } from "../../src/local/UsdcDouble.sol";
 import { Test } from "./Test.sol";
@@ -45,6 +47,14 @@ abstract contract Shipped is Test {
 
   function _newModelRegistry() internal returns (ModelRegistry) {
     return ModelRegistry(_create("ModelRegistry", ""));
+  }
+
+  function _newVerificationKeyRegistry(bool devKeysAllowed) internal returns (VerificationKeyRegistry) {
+    return VerificationKeyRegistry(_create("VerificationKeyRegistry", abi.encode(devKeysAllowed)));
+  }
+
+  function _newGroth16Verifier(VerificationKeyRegistry keys) internal returns (Groth16Verifier) {
+    return Groth16Verifier(_create("Groth16Verifier", abi.encode(keys)));
   }
 
   function _newLocalOpg(address holder) internal returns (LocalOpg) {

@@ -35,6 +35,7 @@ interface Vm {
   function parseBytes(string calldata text) external pure returns (bytes memory);
   function toString(address value) external pure returns (string memory);
   function toString(bytes calldata value) external pure returns (string memory);
+  function setNonce(address account, uint64 nonce) external;
   function deal(address account, uint256 balance) external;
   function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
   function addr(uint256 key) external pure returns (address);
