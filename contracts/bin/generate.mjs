@@ -2,7 +2,10 @@
 // doubles, linked to where local-chain.ts etches their library.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 
-const deployables = ['TeeRegistry', 'SettlementLog', 'RevenueVault', 'PaymentBatcher', 'ModelRegistry']
+const deployables = [
+  ...['TeeRegistry', 'SettlementLog', 'RevenueVault', 'PaymentBatcher', 'ModelRegistry'],
+  ...['VerificationKeyRegistry', 'Groth16Verifier', 'VerifierRouter'],
+]
 const doubles = ['UsdcDouble', 'UsdcDoubleProxy', 'UsdcDoubleSignatures']
 
 // The last 20 bytes of keccak256("haca/local/usdc-signatures"), a place no key opens.

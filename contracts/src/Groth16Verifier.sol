@@ -29,7 +29,7 @@ contract Groth16Verifier is IProofVerifier, Deployed {
   uint256 private constant P = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
   uint256 private constant R = 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001;
 
-  uint256 private constant PROOF_BYTES = 256;
+  uint256 public constant PROOF_BYTES = 256;
 
   // Offsets in the frame, see below, and in the key: those of VerificationKey, as literals because assembly takes no
   // other constants.

@@ -2,12 +2,14 @@
 pragma solidity 0.8.37;
 
 import { Deployed } from "./Deployed.sol";
+import { VerificationKeyRegistry } from "./VerificationKeyRegistry.sol";
 
 /// @notice A published version of a model.
 /// @param modelHash Digest of the ordered manifest (weights, tokenizer, template, quantisation, engine).
 /// @param unitPrice Atomic units of the settlement token per unit of work.
 /// @param registeredAt Unix seconds.
 /// @param retiredAt Unix seconds; 0 while the model is served.
+/// @param circuit Id of the verification key that proofs of this model verify under; 0 if it cannot be proven.
 struct Model {
   string name;
   string version;
@@ -15,6 +17,7 @@ struct Model {
   uint128 unitPrice;
   uint64 registeredAt;
   uint64 retiredAt;
+  bytes32 circuit;
 }
 
 /// @title Models anybody may publish
@@ -39,6 +42,12 @@ contract ModelRegistry is Deployed {
     string name;
   }
 
+  /// @notice Where a circuit's key has to be before a model is bound to it.
+  VerificationKeyRegistry public immutable keys;
+
+  /// @notice Id of the verification key a model is bound to, for ever; 0 if it is bound to none.
+  mapping(bytes32 modelHash => bytes32 vkId) public circuitOf;
+
   bytes32[] private hashes;
   mapping(bytes32 modelHash => Record) private records;
   mapping(bytes32 nameHash => Name) private names;
@@ -49,6 +58,7 @@ contract ModelRegistry is Deployed {
   );
   event PriceSet(bytes32 indexed modelHash, uint128 unitPrice);
   event ModelRetired(bytes32 indexed modelHash, uint64 retiredAt);
+  event CircuitBound(bytes32 indexed modelHash, bytes32 indexed vkId);
   event NameTransferStarted(bytes32 indexed nameHash, address indexed from, address indexed to, string name);
   event NameTransferred(bytes32 indexed nameHash, address indexed from, address indexed to, string name);
 
@@ -62,6 +72,14 @@ contract ModelRegistry is Deployed {
   error ModelUnknown(bytes32 modelHash);
   error AlreadyRetired(bytes32 modelHash);
   error NameUnknown(string name);
+  /// @notice Another circuit is another version of the model.
+  error CircuitAlreadyBound(bytes32 modelHash, bytes32 vkId);
+  /// @notice Register the verification key first.
+  error VerificationKeyUnknown(bytes32 vkId);
+
+  constructor(VerificationKeyRegistry keys_) {
+    keys = keys_;
+  }
 
   /// @notice Publishes a version, and takes the name if it is free.
   function register(string calldata name, string calldata version, bytes32 modelHash, uint128 unitPrice) external {
@@ -85,6 +103,19 @@ contract ModelRegistry is Deployed {
     Record storage record = _served(modelHash);
     record.unitPrice = unitPrice;
     emit PriceSet(modelHash, unitPrice);
+  }
+
+  /// @notice Says under which verification key proofs of a version verify. Once, and never again: a proof made for the
+  /// model that was bought must not depend on what its publisher thinks later.
+  /// @dev That the circuit is this model's is the publisher's claim, which anybody checks by compiling it again; what its
+  /// set-up is worth is in the key's label.
+  function bindCircuit(bytes32 modelHash, bytes32 vkId) external {
+    _served(modelHash);
+    bytes32 bound = circuitOf[modelHash];
+    if (bound != 0) revert CircuitAlreadyBound(modelHash, bound);
+    if (!keys.isRegistered(vkId)) revert VerificationKeyUnknown(vkId);
+    circuitOf[modelHash] = vkId;
+    emit CircuitBound(modelHash, vkId);
   }
 
   /// @notice Takes a version out of service, for ever.
@@ -185,7 +216,8 @@ contract ModelRegistry is Deployed {
       modelHash: modelHash,
       unitPrice: record.unitPrice,
       registeredAt: record.registeredAt,
-      retiredAt: record.retiredAt
+      retiredAt: record.retiredAt,
+      circuit: circuitOf[modelHash]
     });
   }
 

@@ -13,6 +13,8 @@ import {
   type WalletClient,
 } from 'viem'
 import {
+  groth16VerifierAbi,
+  groth16VerifierBytecode,
   modelRegistryAbi,
   modelRegistryBytecode,
   paymentBatcherAbi,
@@ -23,7 +25,12 @@ import {
   settlementLogBytecode,
   teeRegistryAbi,
   teeRegistryBytecode,
+  verificationKeyRegistryAbi,
+  verificationKeyRegistryBytecode,
+  verifierRouterAbi,
+  verifierRouterBytecode,
 } from './gen/contracts.js'
+import { groth16Format } from './groth16.js'
 
 export interface HacaOptions {
   /** Grants and revokes every other role; in production a multisig. */
@@ -34,9 +41,9 @@ export interface HacaOptions {
   readonly settler: Address
   /** Registers receipt keys. */
   readonly registrar: Address
-  /** Revokes pending payout roots, declares keys compromised. */
+  /** Revokes pending payout roots, declares keys compromised, freezes verifiers. */
   readonly guardian: Address
-  /** Whether simulated receipts may stand, for ever; never true where real money settles. */
+  /** Whether simulated receipts and development circuits may stand, for ever; never true where real money settles. */
   readonly simulatedAllowed: boolean
   /** Seconds between posting a payout root and its first claim. */
   readonly rootDelaySeconds: number
@@ -55,6 +62,9 @@ export interface AddressBook {
   readonly revenueVault: Address
   readonly paymentBatcher: Address
   readonly modelRegistry: Address
+  readonly verificationKeyRegistry: Address
+  readonly groth16Verifier: Address
+  readonly verifierRouter: Address
   readonly simulatedAllowed: boolean
   readonly rootDelaySeconds: number
   /** The block from which on a log reader misses nothing. */
@@ -75,7 +85,11 @@ const create2Factory: Address = '0x4e59b44847b379578588920cA78FbF26c0B4956C'
 /** A few blocks of Base, and a lagging read replica. */
 const appearsWithinMs = 10_000
 
-const contracts = ['teeRegistry', 'settlementLog', 'revenueVault', 'paymentBatcher', 'modelRegistry'] as const
+/** In an order in which nobody names in its constructor what is not there yet. */
+const contracts = [
+  ...(['teeRegistry', 'verificationKeyRegistry', 'groth16Verifier', 'verifierRouter', 'modelRegistry'] as const),
+  ...(['settlementLog', 'revenueVault', 'paymentBatcher'] as const),
+] as const
 type ContractName = (typeof contracts)[number]
 type Plan = Record<ContractName, { readonly address: Address; readonly factoryCall: Hex }>
 
@@ -84,8 +98,7 @@ type Plan = Record<ContractName, { readonly address: Address; readonly factoryCa
  * domain can be configured before anything is deployed, and a changed option is a new deployment.
  */
 export function predictAddresses(options: HacaOptions): Record<ContractName, Address> {
-  const plan = planOf(options)
-  return Object.fromEntries(contracts.map((name) => [name, plan[name].address])) as Record<ContractName, Address>
+  return addressesIn(planOf(options))
 }
 
 /**
@@ -102,18 +115,13 @@ export async function deployHaca(clients: Clients, options: HacaOptions): Promis
     await ensureDeployed(clients, name, plan[name])
   }
 
-  const { teeRegistry, settlementLog, revenueVault, paymentBatcher, modelRegistry } = predictAddresses(options)
   return {
     chainId: await publicClient.getChainId(),
     token: options.token,
-    teeRegistry,
-    settlementLog,
-    revenueVault,
-    paymentBatcher,
-    modelRegistry,
+    ...addressesIn(plan),
     simulatedAllowed: options.simulatedAllowed,
     rootDelaySeconds: options.rootDelaySeconds,
-    fromBlock: await firstBlockOf(publicClient, [teeRegistry, settlementLog, revenueVault, paymentBatcher, modelRegistry]),
+    fromBlock: await firstBlockOf(publicClient, contracts.map((name) => plan[name].address)),
   }
 }
 
@@ -121,6 +129,10 @@ export async function deployHaca(clients: Clients, options: HacaOptions): Promis
 export async function requireCode(publicClient: PublicClient, address: Address, what: string): Promise<void> {
   if (await hasCode(publicClient, address)) return
   throw new Error(`There is no code at ${address}, where ${what} should be on chain ${await publicClient.getChainId()}`)
+}
+
+function addressesIn(plan: Plan): Record<ContractName, Address> {
+  return Object.fromEntries(contracts.map((name) => [name, plan[name].address])) as Record<ContractName, Address>
 }
 
 function planOf(options: HacaOptions): Plan {
@@ -137,6 +149,36 @@ function planOf(options: HacaOptions): Plan {
       abi: teeRegistryAbi,
       bytecode: teeRegistryBytecode,
       args: [simulatedAllowed, authorities],
+    }),
+  )
+  // A development key is to a proof what a simulated key is to an attestation.
+  const devKeysAllowed = simulatedAllowed
+  const verificationKeyRegistry = at(
+    encodeDeployData({
+      abi: verificationKeyRegistryAbi,
+      bytecode: verificationKeyRegistryBytecode,
+      args: [devKeysAllowed],
+    }),
+  )
+  const groth16Verifier = at(
+    encodeDeployData({
+      abi: groth16VerifierAbi,
+      bytecode: groth16VerifierBytecode,
+      args: [verificationKeyRegistry.address],
+    }),
+  )
+  const verifierRouter = at(
+    encodeDeployData({
+      abi: verifierRouterAbi,
+      bytecode: verifierRouterBytecode,
+      args: [groth16Format, groth16Verifier.address, authorities],
+    }),
+  )
+  const modelRegistry = at(
+    encodeDeployData({
+      abi: modelRegistryAbi,
+      bytecode: modelRegistryBytecode,
+      args: [verificationKeyRegistry.address],
     }),
   )
   const settlementLog = at(
@@ -156,8 +198,10 @@ function planOf(options: HacaOptions): Plan {
   const paymentBatcher = at(
     encodeDeployData({ abi: paymentBatcherAbi, bytecode: paymentBatcherBytecode, args: [revenueVault.address] }),
   )
-  const modelRegistry = at(encodeDeployData({ abi: modelRegistryAbi, bytecode: modelRegistryBytecode }))
-  return { teeRegistry, settlementLog, revenueVault, paymentBatcher, modelRegistry }
+  return {
+    ...{ teeRegistry, verificationKeyRegistry, groth16Verifier, verifierRouter, modelRegistry },
+    ...{ settlementLog, revenueVault, paymentBatcher },
+  }
 }
 
 async function ensureDeployed(clients: Clients, name: ContractName, planned: Plan[ContractName]): Promise<void> {

@@ -27,6 +27,9 @@ export const Contradiction = { None: 0, Request: 1, Sequence: 2 } as const
 /** `PolicyRegistry.remove`: what a removal is about. */
 export const EntryKind = { Hardware: 0, Product: 1, Platform: 2, Signer: 3, Measurement: 4 } as const
 
+/** `VerificationKeyRegistry.setupOf`: who made a key's secrets. */
+export const SetupKind = { Dev: 0, Ceremony: 1 } as const
+
 /** `RevenueVault.creditOf`: where a payment is. */
 export const PaymentState = { None: 0, Credited: 1, RefundDeferred: 2, Refunded: 3 } as const
 

@@ -2,13 +2,11 @@
 pragma solidity 0.8.37;
 
 import { TimelockController } from "@openzeppelin/contracts/governance/TimelockController.sol";
-import { Groth16Verifier } from "../src/Groth16Verifier.sol";
 import { EntryKind, PolicyRegistry } from "../src/PolicyRegistry.sol";
 import { Authorization, RevenueVault } from "../src/RevenueVault.sol";
 import { BatchHeader } from "../src/libraries/BatchHeader.sol";
 import { InferenceReceipt, SignedReceipt } from "../src/libraries/InferenceReceipt.sol";
 import { InclusionProof } from "../src/libraries/MerkleSum.sol";
-import { VerificationKeyRegistry } from "../src/VerificationKeyRegistry.sol";
 import { Fixture } from "./support/Fixture.sol";
 import { ToyProver } from "./support/ToyProver.sol";
 
@@ -132,7 +130,6 @@ contract GasTest is Fixture, ToyProver {
 
   function test_gas_verification_key() public {
     _loadToyKey();
-    VerificationKeyRegistry keys = _newVerificationKeyRegistry(false);
     keys.register(ceremonyKey);
     vm.assertLe(_report("VerificationKeyRegistry.register, 4 signals", 1), 530_000, "register");
   }
@@ -141,8 +138,6 @@ contract GasTest is Fixture, ToyProver {
   /// transactions, so intrinsic gas and calldata are not in it.
   function test_gas_verify_proofs() public {
     _loadToyKey();
-    VerificationKeyRegistry keys = _newVerificationKeyRegistry(false);
-    Groth16Verifier verifier = _newGroth16Verifier(keys);
     bytes32 vkId = keys.register(ceremonyKey);
     uint256[4] memory counts = [uint256(1), 8, 32, 64];
     uint256[4] memory most = [uint256(225_000), 73_500, 55_500, 52_500];

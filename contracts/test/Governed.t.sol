@@ -15,11 +15,12 @@ contract GovernedTest is Fixture {
     _expectRoles(log, true, false, false);
     _expectRoles(vault, true, false, true);
     _expectRoles(registry, false, true, true);
+    _expectRoles(router, false, false, true);
   }
 
   function test_nobody_renounces() public {
-    Governed[3] memory all = [Governed(log), Governed(vault), Governed(registry)];
-    for (uint256 i = 0; i < 3; ++i) {
+    Governed[4] memory all = [Governed(log), Governed(vault), Governed(registry), Governed(router)];
+    for (uint256 i = 0; i < 4; ++i) {
       bytes32 settler = all[i].SETTLER_ROLE();
       vm.expectRevert(Governed.RenounceRefused.selector);
       vm.prank(SETTLER);
@@ -66,6 +67,8 @@ contract GovernedTest is Fixture {
     a.guardian = address(0);
     vm.expectRevert(Governed.ZeroAddress.selector);
     _newTeeRegistry(false, a);
+    vm.expectRevert(Governed.ZeroAddress.selector);
+    _newVerifierRouter(GROTH16, verifier, a);
     a = _authorities();
     a.admin = address(0);
     vm.expectPartialRevert(IAccessControlDefaultAdminRules.AccessControlInvalidDefaultAdmin.selector);

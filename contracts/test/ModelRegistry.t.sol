@@ -3,8 +3,9 @@ pragma solidity 0.8.37;
 
 import { Model, ModelRegistry } from "../src/ModelRegistry.sol";
 import { Fixture } from "./support/Fixture.sol";
+import { ToyProver } from "./support/ToyProver.sol";
 
-contract ModelRegistryTest is Fixture {
+contract ModelRegistryTest is Fixture, ToyProver {
   bytes32 private constant HASH = keccak256("manifest 1");
   bytes32 private constant NEXT = keccak256("manifest 2");
 
@@ -104,6 +105,56 @@ contract ModelRegistryTest is Fixture {
     _register("digits", "2", HASH);
   }
 
+  function test_the_owner_binds_a_version_to_a_registered_circuit_once() public {
+    _register("digits", "1", HASH);
+    vm.assertEq(models.circuitOf(HASH), 0, "none");
+    (bytes32 vkId, bytes32 other) = _registerKeys();
+    vm.expectEmit(address(models));
+    emit ModelRegistry.CircuitBound(HASH, vkId);
+    vm.prank(PUBLISHER);
+    models.bindCircuit(HASH, vkId);
+    vm.assertEq(models.circuitOf(HASH), vkId, "bound");
+    vm.assertEq(models.modelOf(HASH).circuit, vkId, "in the record");
+    bytes32[2] memory again = [vkId, other];
+    for (uint256 i = 0; i < 2; ++i) {
+      vm.expectRevert(abi.encodeWithSelector(ModelRegistry.CircuitAlreadyBound.selector, HASH, vkId));
+      vm.prank(PUBLISHER);
+      models.bindCircuit(HASH, again[i]);
+    }
+    // Another circuit is another version.
+    _register("digits", "2", NEXT);
+    vm.prank(PUBLISHER);
+    models.bindCircuit(NEXT, other);
+    vm.assertEq(models.circuitOf(HASH), vkId, "unmoved");
+  }
+
+  function test_a_circuit_is_bound_by_the_owner_of_a_served_version_to_a_known_key() public {
+    _register("digits", "1", HASH);
+    (bytes32 vkId,) = _registerKeys();
+    vm.expectRevert(abi.encodeWithSelector(ModelRegistry.NotNameOwner.selector, STRANGER, PUBLISHER));
+    vm.prank(STRANGER);
+    models.bindCircuit(HASH, vkId);
+    vm.startPrank(PUBLISHER);
+    vm.expectRevert(abi.encodeWithSelector(ModelRegistry.ModelUnknown.selector, NEXT));
+    models.bindCircuit(NEXT, vkId);
+    vm.expectRevert(abi.encodeWithSelector(ModelRegistry.VerificationKeyUnknown.selector, bytes32(0)));
+    models.bindCircuit(HASH, 0);
+    vm.expectRevert(abi.encodeWithSelector(ModelRegistry.VerificationKeyUnknown.selector, keccak256(devKey)));
+    models.bindCircuit(HASH, keccak256(devKey));
+    models.retire(HASH);
+    vm.expectRevert(abi.encodeWithSelector(ModelRegistry.AlreadyRetired.selector, HASH));
+    models.bindCircuit(HASH, vkId);
+  }
+
+  function test_a_retired_version_keeps_its_circuit() public {
+    _register("digits", "1", HASH);
+    (bytes32 vkId,) = _registerKeys();
+    vm.startPrank(PUBLISHER);
+    models.bindCircuit(HASH, vkId);
+    models.retire(HASH);
+    vm.assertEq(models.circuitOf(HASH), vkId, "kept");
+  }
+
   function test_others_neither_set_prices_nor_retire() public {
     _register("digits", "1", HASH);
     bytes memory refusal = abi.encodeWithSelector(ModelRegistry.NotNameOwner.selector, STRANGER, PUBLISHER);
@@ -157,6 +208,12 @@ contract ModelRegistryTest is Fixture {
     vm.expectRevert(abi.encodeWithSelector(ModelRegistry.NotPendingOwner.selector, STRANGER, address(0)));
     vm.prank(STRANGER);
     models.acceptName("digits");
+  }
+
+  function _registerKeys() private returns (bytes32 four, bytes32 one) {
+    _loadToyKey();
+    four = keys.register(ceremonyKey);
+    one = keys.register(vm.parseJsonBytes(vm.readFile("../vectors/zk/groth16-v1.json"), ".keys[2].bytes"));
   }
 
   function _register(string memory name, string memory version, bytes32 modelHash) private {

@@ -38,6 +38,10 @@ library Receipt {
   /// @dev The key kind of simulated hardware, which signs under a domain of its own and nowhere else.
   uint8 internal constant SIMULATED = 255;
 
+  /// @dev The modes that promise a zero-knowledge proof.
+  uint8 internal constant ZKML = 2;
+  uint8 internal constant TEE_AND_ZKML = 3;
+
   bytes32 internal constant TYPEHASH = keccak256(
     "InferenceReceipt(bytes32 requestId,bytes32 offerHash,bytes32 modelHash,bytes32 requestHash,bytes32 outputHash,bytes32 evidenceId,bytes32 statementHash,bytes32 paymentId,address node,address payer,address token,uint128 price,uint64 policyEpoch,uint64 issuedAt,uint64 settleBy,uint64 seq,uint8 mode,uint8 keyKind)"
   );
@@ -62,6 +66,11 @@ library Receipt {
   function isSignedBy(address node, bytes32 receiptHash, bytes calldata signature) internal pure returns (bool) {
     (address signer,,) = ECDSA.tryRecoverCalldata(receiptHash, signature);
     return signer != address(0) && signer == node;
+  }
+
+  /// @notice Whether a receipt of this mode is to be proven.
+  function promisesProof(uint8 mode) internal pure returns (bool) {
+    return mode == ZKML || mode == TEE_AND_ZKML;
   }
 
   function domainSeparator(uint8 keyKind, uint256 chainId, address log) internal pure returns (bytes32) {

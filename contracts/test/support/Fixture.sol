@@ -2,11 +2,14 @@
 pragma solidity 0.8.37;
 
 import { Authorities } from "../../src/Governed.sol";
+import { Groth16Verifier } from "../../src/Groth16Verifier.sol";
 import { ModelRegistry } from "../../src/ModelRegistry.sol";
 import { PaymentBatcher } from "../../src/PaymentBatcher.sol";
 import { Authorization, PaymentKey, PayoutRoot, RevenueVault } from "../../src/RevenueVault.sol";
 import { SettlementLog } from "../../src/SettlementLog.sol";
 import { TeeRegistry } from "../../src/TeeRegistry.sol";
+import { VerificationKeyRegistry } from "../../src/VerificationKeyRegistry.sol";
+import { VerifierRouter } from "../../src/VerifierRouter.sol";
 import { BatchHeader } from "../../src/libraries/BatchHeader.sol";
 import { InferenceReceipt } from "../../src/libraries/InferenceReceipt.sol";
 import { InclusionProof } from "../../src/libraries/MerkleSum.sol";
@@ -41,8 +44,14 @@ abstract contract Fixture is Shipped {
     "TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
   );
 
+  /// @dev bytes4(keccak256("haca/groth16-bn254/1")).
+  bytes4 internal constant GROTH16 = 0xe59adc70;
+
   UsdcDouble internal usdc;
   TeeRegistry internal registry;
+  VerificationKeyRegistry internal keys;
+  Groth16Verifier internal verifier;
+  VerifierRouter internal router;
   SettlementLog internal log;
   RevenueVault internal vault;
   PaymentBatcher internal batcher;
@@ -55,10 +64,13 @@ abstract contract Fixture is Shipped {
     vm.warp(NOW);
     usdc = _newUsdc("USDC", TOKEN_AUTHORITY);
     registry = _newTeeRegistry(false, _authorities());
+    keys = _newVerificationKeyRegistry(false);
+    verifier = _newGroth16Verifier(keys);
+    router = _newVerifierRouter(GROTH16, verifier, _authorities());
+    models = _newModelRegistry(keys);
     log = _newSettlementLog(false, registry, _authorities());
     vault = _newRevenueVault(log, ROOT_DELAY, _authorities());
     batcher = _newPaymentBatcher(vault);
-    models = _newModelRegistry();
     vm.prank(TOKEN_AUTHORITY);
     usdc.configureMinter(TOKEN_AUTHORITY, type(uint256).max);
     vm.prank(REGISTRAR);

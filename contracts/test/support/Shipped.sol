@@ -13,6 +13,8 @@ import { RevenueVault } from "../../src/RevenueVault.sol";
 import { SettlementLog } from "../../src/SettlementLog.sol";
 import { TeeRegistry } from "../../src/TeeRegistry.sol";
 import { VerificationKeyRegistry } from "../../src/VerificationKeyRegistry.sol";
+import { VerifierRouter } from "../../src/VerifierRouter.sol";
+import { IProofVerifier } from "../../src/interfaces/IProofVerifier.sol";
 import { LocalOpg } from "../../src/local/LocalOpg.sol";
 import { UsdcDouble } from "../../src/local/UsdcDouble.sol";
 import { Test } from "./Test.sol";
@@ -34,6 +36,13 @@ abstract contract Shipped is Test {
     return SettlementLog(_create("SettlementLog", abi.encode(simulatedAllowed, registry, authorities)));
   }
 
+  function _newVerifierRouter(bytes4 selector, IProofVerifier verifier, Authorities memory authorities)
+    internal
+    returns (VerifierRouter)
+  {
+    return VerifierRouter(_create("VerifierRouter", abi.encode(selector, verifier, authorities)));
+  }
+
   function _newRevenueVault(SettlementLog log, uint64 rootDelay, Authorities memory authorities)
     internal
     returns (RevenueVault)
@@ -45,8 +54,8 @@ abstract contract Shipped is Test {
     return PaymentBatcher(_create("PaymentBatcher", abi.encode(vault)));
   }
 
-  function _newModelRegistry() internal returns (ModelRegistry) {
-    return ModelRegistry(_create("ModelRegistry", ""));
+  function _newModelRegistry(VerificationKeyRegistry keys) internal returns (ModelRegistry) {
+    return ModelRegistry(_create("ModelRegistry", abi.encode(keys)));
   }
 
   function _newVerificationKeyRegistry(bool devKeysAllowed) internal returns (VerificationKeyRegistry) {
