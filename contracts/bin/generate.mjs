@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 const deployables = [
   ...['TeeRegistry', 'SettlementLog', 'RevenueVault', 'PaymentBatcher', 'ModelRegistry'],
-  ...['VerificationKeyRegistry', 'Groth16Verifier', 'VerifierRouter'],
+  ...['VerificationKeyRegistry', 'Groth16Verifier', 'VerifierRouter', 'ProofLedger'],
 ]
 const doubles = ['UsdcDouble', 'UsdcDoubleProxy', 'UsdcDoubleSignatures']
 

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import { Deployed } from "./Deployed.sol";
 import { Authorities, Governed } from "./Governed.sol";
+import { ProofLedger } from "./ProofLedger.sol";
 import { TeeRegistry, Validity } from "./TeeRegistry.sol";
 import { BatchHeader, Header } from "./libraries/BatchHeader.sol";
 import { InferenceReceipt, Receipt, SignedReceipt } from "./libraries/InferenceReceipt.sol";
@@ -20,7 +21,9 @@ enum VoidReason {
   /// Simulated evidence on a log that admits none.
   SimulatedKey,
   /// The node signed a receipt that contradicts this one.
-  Equivocation
+  Equivocation,
+  /// Nobody had the promised proof accepted in time.
+  ProofMissing
 }
 
 /// @notice How two receipts of one node contradict each other.
@@ -45,7 +48,9 @@ struct Anchor {
 /// anybody may void one that breaks a rule. A successor is a new log, and this one stays readable.
 /// @dev Design section 6. A leaf commits to the receipt's digest, not to the signature, so no single call can prove
 /// that a signature is missing: whoever doubts demands it, and whoever has it answers (`demandSignature`,
-/// `showSignature`). That a node contradicted itself, two signatures do prove (`proveEquivocation`).
+/// `showSignature`). A promised proof is demanded in the same way, and answered in the `ProofLedger` (`demandProof`):
+/// whether it is there by default, on demand or only in a dispute is between caller and settler, and the chain holds all
+/// of them to the same. That a node contradicted itself, two signatures do prove (`proveEquivocation`).
 contract SettlementLog is Governed, Deployed {
   /// @notice Most leaves in a batch.
   uint32 public constant MAX_COUNT = 10_000;
@@ -61,11 +66,17 @@ contract SettlementLog is Governed, Deployed {
   /// transaction back before it can be forced in.
   uint64 public constant SIGNATURE_WINDOW = 24 hours;
 
+  /// @notice A demanded proof is due within this many seconds: as a signature, plus whatever the slowest circuit takes to
+  /// prove, which is minutes.
+  uint64 public constant PROOF_WINDOW = 24 hours;
+
   uint64 private constant SHOWN = type(uint64).max;
 
   /// @notice Whether simulated receipts may stand here; equal to the registry's flag.
   bool public immutable simulatedAllowed;
   TeeRegistry public immutable teeRegistry;
+  /// @notice Where proofs are accepted.
+  ProofLedger public immutable proofLedger;
 
   /// @notice Number of batches, and the id of the latest.
   uint64 public batchCount;
@@ -76,6 +87,8 @@ contract SettlementLog is Governed, Deployed {
   mapping(bytes32 receiptHash => VoidReason) public voidReasonOf;
   /// @notice When a demanded signature is due (unix seconds); 0 if none was demanded, the maximum once it was shown.
   mapping(bytes32 receiptHash => uint64) public signatureDueOf;
+  /// @notice When a demanded proof is due (unix seconds); 0 if none was demanded.
+  mapping(bytes32 receiptHash => uint64) public proofDueOf;
   /// @notice Digest of another receipt by which the same node contradicted this one; 0 if none was shown.
   mapping(bytes32 receiptHash => bytes32) public contradictedBy;
 
@@ -101,6 +114,7 @@ contract SettlementLog is Governed, Deployed {
   );
   event SignatureDemanded(bytes32 indexed receiptHash, uint64 indexed batchId, uint32 index, uint64 dueAt);
   event SignatureShown(bytes32 indexed receiptHash, bytes signature);
+  event ProofDemanded(bytes32 indexed receiptHash, uint64 indexed batchId, uint32 index, uint64 dueAt);
   event EquivocationProven(
     address indexed node, bytes32 indexed firstHash, bytes32 indexed secondHash, Contradiction contradiction
   );
@@ -112,6 +126,8 @@ contract SettlementLog is Governed, Deployed {
   error RootMissing();
   /// @notice The log and its registry must agree on simulated keys.
   error SimulatedFlagMismatch();
+  /// @notice The ledger of proofs must ask the same registry.
+  error RegistryMismatch();
   /// @notice The header is not in this log, or the leaf not under its root and total.
   error NotIncluded(uint64 batchId, bytes32 receiptHash);
   error LeafStands(bytes32 receiptHash);
@@ -121,16 +137,29 @@ contract SettlementLog is Governed, Deployed {
   error NotDemanded(bytes32 receiptHash);
   error AlreadyShown(bytes32 receiptHash);
   error SignatureInvalid(bytes32 receiptHash);
+  /// @notice The receipt's mode is neither 2 (zkml) nor 3 (tee+zkml).
+  error NoProofPromised(bytes32 receiptHash);
+  /// @notice Nothing to demand: see `ProofLedger.acceptedAt`.
+  error ProofAlreadyAccepted(bytes32 receiptHash);
   /// @notice Two receipts that can both be true.
   error NoContradiction(bytes32 firstHash, bytes32 secondHash);
   error AlreadyProven(bytes32 firstHash, bytes32 secondHash);
   /// @notice Nothing can make a simulated receipt stand on this log.
   error SimulatedReceiptRefused();
 
-  constructor(bool simulatedAllowed_, TeeRegistry teeRegistry_, Authorities memory authorities) Governed(authorities) {
-    if (teeRegistry_.simulatedAllowed() != simulatedAllowed_) revert SimulatedFlagMismatch();
+  constructor(
+    bool simulatedAllowed_,
+    TeeRegistry teeRegistry_,
+    ProofLedger proofLedger_,
+    Authorities memory authorities
+  ) Governed(authorities) {
+    if (teeRegistry_.simulatedAllowed() != simulatedAllowed_) {
+      revert SimulatedFlagMismatch();
+    }
+    if (address(proofLedger_.teeRegistry()) != address(teeRegistry_)) revert RegistryMismatch();
     simulatedAllowed = simulatedAllowed_;
     teeRegistry = teeRegistry_;
+    proofLedger = proofLedger_;
     _assign(SETTLER_ROLE, authorities.settler);
   }
 
@@ -231,6 +260,21 @@ contract SettlementLog is Governed, Deployed {
     emit SignatureShown(receiptHash, signature);
   }
 
+  /// @notice Asks for the proof that an anchored receipt promised. Whoever has it, or can make it, has it accepted by the
+  /// `ProofLedger` within `PROOF_WINDOW`, or the leaf can be voided. A late proof counts as long as nobody has done so.
+  function demandProof(BatchHeader calldata header, InferenceReceipt calldata receipt, InclusionProof calldata proof)
+    external
+  {
+    bytes32 receiptHash = _includedAndStanding(header, receipt, proof);
+    if (!Receipt.promisesProof(receipt.mode)) revert NoProofPromised(receiptHash);
+    _within(anchorOf[header.id].committedAt + DEMAND_WINDOW);
+    if (proofDueOf[receiptHash] != 0) revert AlreadyDemanded(receiptHash);
+    if (_isProven(receipt, receiptHash)) revert ProofAlreadyAccepted(receiptHash);
+    uint64 dueAt = uint64(block.timestamp) + PROOF_WINDOW;
+    proofDueOf[receiptHash] = dueAt;
+    emit ProofDemanded(receiptHash, header.id, proof.index, dueAt);
+  }
+
   /// @notice Proves by two signatures that a node contradicted itself, so that whatever leaf either receipt has, now or
   /// later, can be voided. Anybody may call; neither receipt has to be anchored.
   /// @dev Design section 6: one request has one answer, one price and one payment, and `seq` rises by one per key. A
@@ -286,9 +330,17 @@ contract SettlementLog is Governed, Deployed {
     Validity validity = teeRegistry.validityAs(receipt.node, receipt.keyKind, receipt.issuedAt);
     if (validity != Validity.Valid) return VoidReason.SignerInvalid;
     if (contradictedBy[receiptHash] != 0) return VoidReason.Equivocation;
-    uint64 dueAt = signatureDueOf[receiptHash];
-    if (dueAt != 0 && block.timestamp > dueAt) return VoidReason.SignatureMissing;
+    if (_isOverdue(signatureDueOf[receiptHash])) return VoidReason.SignatureMissing;
+    if (_isOverdue(proofDueOf[receiptHash]) && !_isProven(receipt, receiptHash)) return VoidReason.ProofMissing;
     return VoidReason.None;
+  }
+
+  function _isOverdue(uint64 dueAt) private view returns (bool) {
+    return dueAt != 0 && block.timestamp > dueAt;
+  }
+
+  function _isProven(InferenceReceipt calldata receipt, bytes32 receiptHash) private view returns (bool) {
+    return proofLedger.acceptedAt(address(this), receipt.node, receipt.requestId, receiptHash) != 0;
   }
 
   /// @dev The earlier of the receipt's own promise and the longest one honoured: without the second bound a stolen,

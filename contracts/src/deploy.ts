@@ -19,6 +19,8 @@ import {
   modelRegistryBytecode,
   paymentBatcherAbi,
   paymentBatcherBytecode,
+  proofLedgerAbi,
+  proofLedgerBytecode,
   revenueVaultAbi,
   revenueVaultBytecode,
   settlementLogAbi,
@@ -65,6 +67,7 @@ export interface AddressBook {
   readonly verificationKeyRegistry: Address
   readonly groth16Verifier: Address
   readonly verifierRouter: Address
+  readonly proofLedger: Address
   readonly simulatedAllowed: boolean
   readonly rootDelaySeconds: number
   /** The block from which on a log reader misses nothing. */
@@ -88,7 +91,7 @@ const appearsWithinMs = 10_000
 /** In an order in which nobody names in its constructor what is not there yet. */
 const contracts = [
   ...(['teeRegistry', 'verificationKeyRegistry', 'groth16Verifier', 'verifierRouter', 'modelRegistry'] as const),
-  ...(['settlementLog', 'revenueVault', 'paymentBatcher'] as const),
+  ...(['proofLedger', 'settlementLog', 'revenueVault', 'paymentBatcher'] as const),
 ] as const
 type ContractName = (typeof contracts)[number]
 type Plan = Record<ContractName, { readonly address: Address; readonly factoryCall: Hex }>
@@ -181,11 +184,18 @@ function planOf(options: HacaOptions): Plan {
       args: [verificationKeyRegistry.address],
     }),
   )
+  const proofLedger = at(
+    encodeDeployData({
+      abi: proofLedgerAbi,
+      bytecode: proofLedgerBytecode,
+      args: [teeRegistry.address, modelRegistry.address, verifierRouter.address],
+    }),
+  )
   const settlementLog = at(
     encodeDeployData({
       abi: settlementLogAbi,
       bytecode: settlementLogBytecode,
-      args: [simulatedAllowed, teeRegistry.address, authorities],
+      args: [simulatedAllowed, teeRegistry.address, proofLedger.address, authorities],
     }),
   )
   const revenueVault = at(
@@ -200,7 +210,7 @@ function planOf(options: HacaOptions): Plan {
   )
   return {
     ...{ teeRegistry, verificationKeyRegistry, groth16Verifier, verifierRouter, modelRegistry },
-    ...{ settlementLog, revenueVault, paymentBatcher },
+    ...{ proofLedger, settlementLog, revenueVault, paymentBatcher },
   }
 }
 

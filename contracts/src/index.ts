@@ -1,6 +1,6 @@
 export * from './gen/contracts.js'
 export { deployHaca, predictAddresses, requireCode, type AddressBook, type HacaOptions } from './deploy.js'
-export { Contradiction, EntryKind, KeyKind, Outcome, PaymentState, SetupKind, Validity, VoidReason } from './enums.js'
+export { Contradiction, EntryKind, KeyKind, Outcome, PaymentState, ProofRefusal, SetupKind, Validity, VoidReason } from './enums.js'
 export {
   encodeGroth16Proof,
   encodeVerificationKey,

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import * as contracts from './index.js'
-import { Contradiction, EntryKind, Outcome, PaymentState, SetupKind, Validity, VoidReason } from './index.js'
+import { Contradiction, EntryKind, Outcome, PaymentState, ProofRefusal, SetupKind, Validity, VoidReason } from './index.js'
 
 const solidity = new Map(read(new URL('./', import.meta.url)))
 const tests = [...read(new URL('../test/', import.meta.url))].map(([, text]) => text).join('\n')
@@ -12,6 +12,7 @@ describe('enums', () => {
     ['VoidReason', 'SettlementLog.sol', VoidReason],
     ['Contradiction', 'SettlementLog.sol', Contradiction],
     ['EntryKind', 'PolicyRegistry.sol', EntryKind],
+    ['ProofRefusal', 'ProofLedger.sol', ProofRefusal],
     ['SetupKind', 'libraries/VerificationKey.sol', SetupKind],
     ['PaymentState', 'RevenueVault.sol', PaymentState],
     ['Outcome', 'PaymentBatcher.sol', Outcome],
@@ -42,7 +43,7 @@ describe('custom errors', () => {
 it('exports an ABI and code for everything that is deployed', () => {
   const deployed = [
     ...['teeRegistry', 'settlementLog', 'revenueVault', 'paymentBatcher', 'modelRegistry'],
-    ...['verificationKeyRegistry', 'groth16Verifier', 'verifierRouter'],
+    ...['verificationKeyRegistry', 'groth16Verifier', 'verifierRouter', 'proofLedger'],
   ]
   for (const name of deployed) {
     expect(Reflect.get(contracts, `${name}Abi`)).toBeInstanceOf(Array)

@@ -3,18 +3,18 @@ pragma solidity 0.8.37;
 
 import { TimelockController } from "@openzeppelin/contracts/governance/TimelockController.sol";
 import { EntryKind, PolicyRegistry } from "../src/PolicyRegistry.sol";
+import { ProvenReceipt } from "../src/ProofLedger.sol";
 import { Authorization, RevenueVault } from "../src/RevenueVault.sol";
 import { BatchHeader } from "../src/libraries/BatchHeader.sol";
 import { InferenceReceipt, SignedReceipt } from "../src/libraries/InferenceReceipt.sol";
 import { InclusionProof } from "../src/libraries/MerkleSum.sol";
-import { Fixture } from "./support/Fixture.sol";
-import { ToyProver } from "./support/ToyProver.sol";
+import { ProofFixture } from "./support/ProofFixture.sol";
 
 /// @notice What the calls cost as transactions of their own, cold storage, intrinsic gas and calldata included.
 /// `npm run gas` prints the table; bounds are a few per cent above what was measured, so that a regression fails.
 /// forge-config: default.isolate = true
 /// forge-config: test.isolate = true
-contract GasTest is Fixture, ToyProver {
+contract GasTest is ProofFixture {
   uint256 private constant FIRST_PAYER = 0x1000;
 
   function setUp() public override {
@@ -62,7 +62,8 @@ contract GasTest is Fixture, ToyProver {
   }
 
   function test_gas_leaf_calls_at_depth_14() public {
-    (BatchHeader memory header, InferenceReceipt memory receipt, InclusionProof memory proof) = _deepLeaf();
+    (BatchHeader memory header, InferenceReceipt memory receipt, InclusionProof memory proof) =
+      _deepLeaf(_receipt("deep", 1000));
     bytes32 receiptHash = log.receiptHashOf(receipt);
     log.verifyInclusion(header, receiptHash, proof);
     vm.assertLe(_report("SettlementLog.verifyInclusion, 10,000 leaves", 1), 70_000, "verifyInclusion");
@@ -128,17 +129,19 @@ contract GasTest is Fixture, ToyProver {
     vm.assertLe(_report("PolicyRegistry.epochAt", 1), 20_000, "epochAt");
   }
 
-  function test_gas_verification_key() public {
-    _loadToyKey();
-    keys.register(ceremonyKey);
+  function test_gas_circuits() public {
+    keys.register(vm.parseJsonBytes(vm.readFile("../vectors/zk/groth16-snarkjs-v1.json"), ".keyBytes"));
     vm.assertLe(_report("VerificationKeyRegistry.register, 4 signals", 1), 530_000, "register");
+    vm.startPrank(PUBLISHER);
+    models.register("digits", "2", "another version", 250);
+    models.bindCircuit("another version", vkId);
+    vm.stopPrank();
+    vm.assertLe(_report("ModelRegistry.bindCircuit", 1), 60_000, "bindCircuit");
   }
 
   /// @dev Four public signals. As a call from a contract, everything cold, the key's code included; views are not
   /// transactions, so intrinsic gas and calldata are not in it.
   function test_gas_verify_proofs() public {
-    _loadToyKey();
-    bytes32 vkId = keys.register(ceremonyKey);
     uint256[4] memory counts = [uint256(1), 8, 32, 64];
     uint256[4] memory most = [uint256(225_000), 73_500, 55_500, 52_500];
     for (uint256 i = 0; i < 4; ++i) {
@@ -153,6 +156,29 @@ contract GasTest is Fixture, ToyProver {
     }
   }
 
+  /// @dev The whole way, calldata and spend included.
+  function test_gas_accept_proofs() public {
+    ledger.accept(address(log), GROTH16, _proven(_zkReceipt("one", 1000)));
+    vm.assertLe(_report("ProofLedger.accept", 1), 320_000, "accept");
+    uint256[3] memory counts = [uint256(8), 32, 64];
+    uint256[3] memory most = [uint256(133_000), 112_000, 109_000];
+    for (uint256 i = 0; i < 3; ++i) {
+      ledger.acceptBatch(address(log), GROTH16, vkId, _provenReceipts(counts[i]));
+      string memory what = string.concat("ProofLedger.acceptBatch x", vm.toString(counts[i]), ", each");
+      vm.assertLe(_report(what, counts[i]), most[i], "acceptBatch");
+    }
+  }
+
+  function test_gas_demand_proof() public {
+    (BatchHeader memory header, InferenceReceipt memory receipt, InclusionProof memory proof) =
+      _deepLeaf(_zkReceipt("deep", 1000));
+    log.demandProof(header, receipt, proof);
+    vm.assertLe(_report("SettlementLog.demandProof, 10,000 leaves", 1), 103_000, "demandProof");
+    vm.warp(NOW + 2 days);
+    log.voidLeaf(header, receipt, proof);
+    vm.assertLe(_report("SettlementLog.voidLeaf for want of a proof, 10,000 leaves", 1), 124_000, "voidLeaf");
+  }
+
   function test_gas_payout() public {
     _collect(10_000, "n");
     _anchorOne(_receipt("n", 10_000), 10_000);
@@ -164,8 +190,15 @@ contract GasTest is Fixture, ToyProver {
   }
 
   function test_gas_register_model() public {
-    models.register("digits", "1.0.0", keccak256("manifest"), 250);
+    models.register("iris", "1.0.0", keccak256("manifest"), 250);
     vm.assertLe(_report("ModelRegistry.register", 1), 240_000, "register");
+  }
+
+  function _provenReceipts(uint256 count) private view returns (ProvenReceipt[] memory items) {
+    items = new ProvenReceipt[](count);
+    for (uint256 i = 0; i < count; ++i) {
+      items[i] = _proven(_zkReceipt(keccak256(abi.encode(count, i)), 1000));
+    }
   }
 
   function _proofs(uint256 count) private view returns (uint256[] memory signals, bytes memory proofs) {
@@ -208,11 +241,10 @@ contract GasTest is Fixture, ToyProver {
   }
 
   /// @dev Leaf 0 of 10,000: its path has 14 siblings, here made up from the leaf to the root.
-  function _deepLeaf()
+  function _deepLeaf(InferenceReceipt memory receipt)
     private
-    returns (BatchHeader memory header, InferenceReceipt memory receipt, InclusionProof memory proof)
+    returns (BatchHeader memory header, InferenceReceipt memory, InclusionProof memory proof)
   {
-    receipt = _receipt("deep", 1000);
     proof = InclusionProof(1000, 0, new bytes32[](14), new uint128[](14));
     bytes32 hash = _leaf(log, log.receiptHashOf(receipt), 1000);
     uint128 sum = 1000;
@@ -227,6 +259,7 @@ contract GasTest is Fixture, ToyProver {
     vm.prank(SETTLER);
     log.commit(header);
     vm.assertTrue(log.verifyInclusion(header, log.receiptHashOf(receipt), proof), "a sound path");
+    return (header, receipt, proof);
   }
 
   function _report(string memory what, uint256 count) private view returns (uint256 each) {

@@ -60,7 +60,7 @@ contract GovernedTest is Fixture {
     Authorities memory a = _authorities();
     a.settler = address(0);
     vm.expectRevert(Governed.ZeroAddress.selector);
-    _newSettlementLog(false, registry, a);
+    _newSettlementLog(false, registry, ledger, a);
     vm.expectRevert(Governed.ZeroAddress.selector);
     _newRevenueVault(log, 1, a);
     a = _authorities();

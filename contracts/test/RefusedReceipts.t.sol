@@ -195,7 +195,7 @@ contract RefusedReceiptsTest is Fixture {
   }
 
   function test_a_signature_for_another_log_is_none_here() public {
-    SettlementLog other = _newSettlementLog(false, registry, _authorities());
+    SettlementLog other = _newSettlementLog(false, registry, ledger, _authorities());
     InferenceReceipt memory receipt = _receipt("a", 1000);
     _expectSignatureRefused(_demanded(receipt), _sign(NODE_KEY, other.receiptHashOf(receipt)));
     // A leaf made for the other log proves nothing in this one.

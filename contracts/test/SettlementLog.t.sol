@@ -103,9 +103,15 @@ contract SettlementLogTest is Fixture {
   function test_refuses_a_registry_that_disagrees_on_simulated_keys() public {
     TeeRegistry lax = _newTeeRegistry(true, _authorities());
     vm.expectRevert(SettlementLog.SimulatedFlagMismatch.selector);
-    _newSettlementLog(false, lax, _authorities());
+    _newSettlementLog(false, lax, ledger, _authorities());
     vm.expectRevert(SettlementLog.SimulatedFlagMismatch.selector);
-    _newSettlementLog(true, registry, _authorities());
+    _newSettlementLog(true, registry, ledger, _authorities());
+  }
+
+  function test_refuses_a_ledger_of_proofs_that_asks_another_registry() public {
+    TeeRegistry other = _newTeeRegistry(false, _authorities());
+    vm.expectRevert(SettlementLog.RegistryMismatch.selector);
+    _newSettlementLog(false, other, ledger, _authorities());
   }
 
   // ---------------------------------------------------------------- inclusion
@@ -136,7 +142,7 @@ contract SettlementLogTest is Fixture {
     h.id = 1;
     vm.assertTrue(log.verifyInclusion(h, receiptHash, proof), "restored");
 
-    SettlementLog other = _newSettlementLog(false, registry, _authorities());
+    SettlementLog other = _newSettlementLog(false, registry, ledger, _authorities());
     vm.prank(SETTLER);
     other.commit(h);
     vm.assertFalse(other.verifyInclusion(h, receiptHash, proof), "a leaf of another log");
@@ -307,7 +313,7 @@ contract SettlementLogTest is Fixture {
 
   function test_a_simulated_receipt_of_a_registered_simulated_key_stands_where_it_is_allowed() public {
     TeeRegistry lax = _newTeeRegistry(true, _authorities());
-    SettlementLog laxLog = _newSettlementLog(true, lax, _authorities());
+    SettlementLog laxLog = _newSettlementLog(true, lax, _newProofLedger(lax, models, router), _authorities());
     vm.prank(REGISTRAR);
     lax.registerKey(node, OPERATOR, 255, 0, 0, NOW, NOW + 1 days);
     InferenceReceipt memory receipt = _receipt("a", 1000);

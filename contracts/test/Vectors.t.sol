@@ -2,8 +2,11 @@
 pragma solidity 0.8.37;
 
 import { Authorities } from "../src/Governed.sol";
+import { ProofLedger } from "../src/ProofLedger.sol";
 import { SettlementLog } from "../src/SettlementLog.sol";
 import { TeeRegistry } from "../src/TeeRegistry.sol";
+import { VerificationKeyRegistry } from "../src/VerificationKeyRegistry.sol";
+import { VerifierRouter } from "../src/VerifierRouter.sol";
 import { BatchHeader, Header } from "../src/libraries/BatchHeader.sol";
 import { Body } from "../src/libraries/Body.sol";
 import { Identity } from "../src/libraries/Identity.sol";
@@ -234,10 +237,11 @@ contract VectorsTest is Shipped {
       admin: address(this), adminDelay: 0, settler: address(this), registrar: address(1), guardian: address(2)
     });
     TeeRegistry registry = _newTeeRegistry(true, authorities);
-    vm.etch(
-      where,
-      bytes.concat(vm.getCode("out/SettlementLog.sol/SettlementLog.json"), abi.encode(true, registry, authorities))
-    );
+    VerificationKeyRegistry keys = _newVerificationKeyRegistry(true);
+    VerifierRouter router = _newVerifierRouter(0xe59adc70, _newGroth16Verifier(keys), authorities);
+    ProofLedger ledger = _newProofLedger(registry, _newModelRegistry(keys), router);
+    bytes memory args = abi.encode(true, registry, ledger, authorities);
+    vm.etch(where, bytes.concat(vm.getCode("out/SettlementLog.sol/SettlementLog.json"), args));
     (bool ok, bytes memory runtime) = where.call("");
     vm.assertTrue(ok, "constructor");
     vm.etch(where, runtime);

@@ -5,6 +5,7 @@ import { Authorities } from "../../src/Governed.sol";
 import { Groth16Verifier } from "../../src/Groth16Verifier.sol";
 import { ModelRegistry } from "../../src/ModelRegistry.sol";
 import { PaymentBatcher } from "../../src/PaymentBatcher.sol";
+import { ProofLedger } from "../../src/ProofLedger.sol";
 import { Authorization, PaymentKey, PayoutRoot, RevenueVault } from "../../src/RevenueVault.sol";
 import { SettlementLog } from "../../src/SettlementLog.sol";
 import { TeeRegistry } from "../../src/TeeRegistry.sol";
@@ -52,6 +53,7 @@ abstract contract Fixture is Shipped {
   VerificationKeyRegistry internal keys;
   Groth16Verifier internal verifier;
   VerifierRouter internal router;
+  ProofLedger internal ledger;
   SettlementLog internal log;
   RevenueVault internal vault;
   PaymentBatcher internal batcher;
@@ -68,7 +70,8 @@ abstract contract Fixture is Shipped {
     verifier = _newGroth16Verifier(keys);
     router = _newVerifierRouter(GROTH16, verifier, _authorities());
     models = _newModelRegistry(keys);
-    log = _newSettlementLog(false, registry, _authorities());
+    ledger = _newProofLedger(registry, models, router);
+    log = _newSettlementLog(false, registry, ledger, _authorities());
     vault = _newRevenueVault(log, ROOT_DELAY, _authorities());
     batcher = _newPaymentBatcher(vault);
     vm.prank(TOKEN_AUTHORITY);

@@ -9,6 +9,7 @@ import { ModelRegistry } from "../../src/ModelRegistry.sol";
 import { PaymentBatcher } from "../../src/PaymentBatcher.sol";
 import { PolicyGovernor, VotingRules } from "../../src/PolicyGovernor.sol";
 import { PolicyRegistry } from "../../src/PolicyRegistry.sol";
+import { ProofLedger } from "../../src/ProofLedger.sol";
 import { RevenueVault } from "../../src/RevenueVault.sol";
 import { SettlementLog } from "../../src/SettlementLog.sol";
 import { TeeRegistry } from "../../src/TeeRegistry.sol";
@@ -29,11 +30,13 @@ abstract contract Shipped is Test {
     return TeeRegistry(_create("TeeRegistry", abi.encode(simulatedAllowed, authorities)));
   }
 
-  function _newSettlementLog(bool simulatedAllowed, TeeRegistry registry, Authorities memory authorities)
-    internal
-    returns (SettlementLog)
-  {
-    return SettlementLog(_create("SettlementLog", abi.encode(simulatedAllowed, registry, authorities)));
+  function _newSettlementLog(
+    bool simulatedAllowed,
+    TeeRegistry registry,
+    ProofLedger ledger,
+    Authorities memory authorities
+  ) internal returns (SettlementLog) {
+    return SettlementLog(_create("SettlementLog", abi.encode(simulatedAllowed, registry, ledger, authorities)));
   }
 
   function _newVerifierRouter(bytes4 selector, IProofVerifier verifier, Authorities memory authorities)
@@ -41,6 +44,13 @@ abstract contract Shipped is Test {
     returns (VerifierRouter)
   {
     return VerifierRouter(_create("VerifierRouter", abi.encode(selector, verifier, authorities)));
+  }
+
+  function _newProofLedger(TeeRegistry registry, ModelRegistry models, VerifierRouter router)
+    internal
+    returns (ProofLedger)
+  {
+    return ProofLedger(_create("ProofLedger", abi.encode(registry, models, router)));
   }
 
   function _newRevenueVault(SettlementLog log, uint64 rootDelay, Authorities memory authorities)
