@@ -7,7 +7,7 @@ import { UsdcDouble } from "../src/local/UsdcDouble.sol";
 import { Handler } from "./support/Handler.sol";
 import { FuzzSelector, Test } from "./support/Test.sol";
 
-/// @notice What holds of vault and log after any sequence of calls.
+/// @notice What holds of vault, log and ledger of proofs after any sequence of calls.
 contract InvariantsTest is Test {
   Handler private handler;
   RevenueVault private vault;
@@ -26,7 +26,7 @@ contract InvariantsTest is Test {
   }
 
   function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-    bytes4[] memory selectors = new bytes4[](21);
+    bytes4[] memory selectors = new bytes4[](24);
     // Collecting and claiming come twice: most of the rest needs them.
     selectors[0] = Handler.collect.selector;
     selectors[1] = Handler.collect.selector;
@@ -49,6 +49,9 @@ contract InvariantsTest is Test {
     selectors[18] = Handler.promiseAll.selector;
     selectors[19] = Handler.retryDeferred.selector;
     selectors[20] = Handler.claim.selector;
+    selectors[21] = Handler.demandProof.selector;
+    selectors[22] = Handler.prove.selector;
+    selectors[23] = Handler.contradict.selector;
     targets = new FuzzSelector[](1);
     targets[0] = FuzzSelector(address(handler), selectors);
   }
@@ -58,13 +61,14 @@ contract InvariantsTest is Test {
     _expectSolvency();
     _expectEachPaymentCreditedOnceAndRefundedAtMostOnce();
     _expectTheLogToGrowOnlyAndItsTotalsToAddUp();
+    vm.assertEq(handler.lostProofs(), 0, "a proof stays accepted");
     vm.assertEq(handler.broken(), "", "something happened that must not");
   }
 
   /// @dev Invariants over paths nobody takes prove nothing: a long walk with a fixed seed has to take them all.
   function test_a_long_walk_takes_every_path_and_breaks_nothing() public {
     bytes4[] memory selectors = this.targetSelectors()[0].selectors;
-    for (uint256 i = 0; i < 2000; ++i) {
+    for (uint256 i = 0; i < 2500; ++i) {
       uint256 dice = uint256(keccak256(abi.encode("walk", i)));
       bytes memory step = abi.encodePacked(
         selectors[dice % selectors.length], keccak256(abi.encode(dice, 1)), keccak256(abi.encode(dice, 2))
@@ -74,7 +78,7 @@ contract InvariantsTest is Test {
       if (i % 50 == 0) invariant_vault_and_log_stay_sound_whatever_happens();
     }
     invariant_vault_and_log_stay_sound_whatever_happens();
-    string[15] memory paths = [
+    string[21] memory paths = [
       "refund",
       "refundDeferred",
       "refundAfterDeferral",
@@ -89,7 +93,13 @@ contract InvariantsTest is Test {
       "creditDirect",
       "creditRevenue",
       "collectAgain",
-      "commitStale"
+      "commitStale",
+      "demandProof",
+      "prove",
+      "proveAll",
+      "contradict",
+      "voidForProof",
+      "voidForEquivocation"
     ];
     for (uint256 i = 0; i < paths.length; ++i) {
       _expectDone(paths[i]);

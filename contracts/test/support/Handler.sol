@@ -4,12 +4,13 @@ pragma solidity 0.8.37;
 import { UsdcDouble } from "../../src/local/UsdcDouble.sol";
 import { Authorization, PaymentKey, PaymentState, PayoutRoot, RevenueVault } from "../../src/RevenueVault.sol";
 import { SettlementLog, VoidReason } from "../../src/SettlementLog.sol";
-import { InferenceReceipt } from "../../src/libraries/InferenceReceipt.sol";
-import { Fixture } from "./Fixture.sol";
+import { ProofRefusal, ProvenReceipt } from "../../src/ProofLedger.sol";
+import { InferenceReceipt, SignedReceipt } from "../../src/libraries/InferenceReceipt.sol";
+import { ProofFixture } from "./ProofFixture.sol";
 
-/// @notice Everything that can happen to vault and log, in any order, with books of its own. An action that must be
+/// @notice Everything that can happen to vault, log and ledger of proofs, in any order, with books of its own. An action that must be
 /// refused is tried too; if it is not, `broken` says which.
-contract Handler is Fixture {
+contract Handler is ProofFixture {
   struct Payment {
     uint256 key;
     bytes32 nonce;
@@ -25,6 +26,14 @@ contract Handler is Fixture {
     uint256 index;
     uint256 payment;
     bool voided;
+    bool proven;
+    bool contradicted;
+  }
+
+  struct Proof {
+    address node;
+    bytes32 requestId;
+    bytes32 receiptHash;
   }
 
   struct Payout {
@@ -37,6 +46,7 @@ contract Handler is Fixture {
 
   Payment[] private payments;
   Leaf[] private leaves;
+  Proof[] private proofs;
   Payout[] private payouts;
   bytes[] private batches;
   bytes32[] public headers;
@@ -161,7 +171,7 @@ contract Handler is Fixture {
     anchoredSum += batch.header.total;
     for (uint256 i = 0; i < indices.length; ++i) {
       payments[indices[i]].anchored = true;
-      leaves.push(Leaf(batches.length - 1, i, indices[i], false));
+      leaves.push(Leaf(batches.length - 1, i, indices[i], false, false, false));
     }
     ++done["anchor"];
   }
@@ -184,13 +194,23 @@ contract Handler is Fixture {
     bool had = leaf.voided;
     try log.voidLeaf(batch.header, receipt, _proof(batch, leaf.index)) returns (VoidReason reason) {
       if (had) broken = "a leaf was voided twice";
-      if (receipt.node == vm.addr(SOUND_KEY) && reason != VoidReason.SignatureMissing) {
-        broken = "a sound leaf was voided";
-      }
+      if (receipt.node == vm.addr(SOUND_KEY) && !_mayBeVoid(leaf, receipt, reason)) broken = "a sound leaf was voided";
+      if (reason == VoidReason.ProofMissing) ++done["voidForProof"];
+      if (reason == VoidReason.Equivocation) ++done["voidForEquivocation"];
       leaf.voided = true;
       anchoredSum -= batch.levels[0].sums[leaf.index];
       ++done["voidLeaf"];
     } catch { }
+  }
+
+  function _mayBeVoid(Leaf storage leaf, InferenceReceipt memory receipt, VoidReason reason)
+    private
+    view
+    returns (bool)
+  {
+    if (reason == VoidReason.Equivocation) return leaf.contradicted;
+    if (reason == VoidReason.ProofMissing) return receipt.mode == 2 && !leaf.proven;
+    return reason == VoidReason.SignatureMissing;
   }
 
   function demandSignature(uint256 seed) external {
@@ -210,6 +230,90 @@ contract Handler is Fixture {
       if (receipt.node != vm.addr(SOUND_KEY)) broken = "a signature of another key was taken";
       ++done["showSignature"];
     } catch { }
+  }
+
+  /// @dev Asked, and often left unanswered until it is overdue.
+  function demandProof(uint256 seed) external {
+    if (leaves.length == 0) return;
+    Leaf storage leaf = leaves[_oftenRecent(seed, leaves.length)];
+    Anchored memory batch = _batch(leaf.batch);
+    InferenceReceipt memory receipt = batch.receipts[leaf.index];
+    try log.demandProof(batch.header, receipt, _proof(batch, leaf.index)) {
+      if (receipt.mode != 2) broken = "a proof was demanded that nobody promised";
+      if (leaf.proven) broken = "a proof was demanded that is there";
+      ++done["demandProof"];
+    } catch {
+      return;
+    }
+    if ((seed >> 16) % 3 == 0) return;
+    vm.warp(block.timestamp + 24 hours + 1);
+    this.voidLeaf(seed);
+  }
+
+  /// @dev One leaf, or all of its batch at once; a third of the nodes are unknown to the registry.
+  function prove(uint256 seed) external {
+    if (leaves.length == 0) return;
+    uint256 which = _oftenRecent(seed, leaves.length);
+    Leaf storage leaf = leaves[which];
+    Anchored memory batch = _batch(leaf.batch);
+    if ((seed >> 16) % 3 == 0) {
+      _proveAll(batch, which - leaf.index);
+      return;
+    }
+    InferenceReceipt memory receipt = batch.receipts[leaf.index];
+    try ledger.accept(address(log), GROTH16, _provenBy(receipt)) {
+      _noteProof(leaf, receipt);
+      ++done["prove"];
+    } catch { }
+  }
+
+  function _proveAll(Anchored memory batch, uint256 first) private {
+    ProvenReceipt[] memory items = new ProvenReceipt[](batch.receipts.length);
+    for (uint256 i = 0; i < items.length; ++i) {
+      items[i] = _provenBy(batch.receipts[i]);
+    }
+    ProofRefusal[] memory refusals = ledger.acceptBatch(address(log), GROTH16, vkId, items);
+    for (uint256 i = 0; i < items.length; ++i) {
+      if (refusals[i] == ProofRefusal.None) _noteProof(leaves[first + i], batch.receipts[i]);
+    }
+    ++done["proveAll"];
+  }
+
+  /// @dev A node signs a second answer to the same request; seldom, or nothing else would be voided.
+  function contradict(uint256 seed) external {
+    if (leaves.length == 0 || (seed >> 16) % 4 != 0) return;
+    Leaf storage leaf = leaves[_oftenRecent(seed, leaves.length)];
+    InferenceReceipt memory first = _batch(leaf.batch).receipts[leaf.index];
+    InferenceReceipt memory second = _batch(leaf.batch).receipts[leaf.index];
+    second.outputHash = keccak256(abi.encode(seed));
+    uint256 key = first.node == vm.addr(SOUND_KEY) ? SOUND_KEY : ROGUE_KEY;
+    SignedReceipt memory one = SignedReceipt(first, _sign(key, log.receiptHashOf(first)));
+    SignedReceipt memory two = SignedReceipt(second, _sign(key, log.receiptHashOf(second)));
+    log.proveEquivocation(one, two);
+    leaf.contradicted = true;
+    ++done["contradict"];
+    if ((seed >> 32) % 2 == 0) this.voidLeaf(seed);
+  }
+
+  /// @dev Nothing takes a proof back.
+  function lostProofs() external view returns (uint256 lost) {
+    for (uint256 i = 0; i < proofs.length; ++i) {
+      Proof storage p = proofs[i];
+      if (ledger.acceptedAt(address(log), p.node, p.requestId, p.receiptHash) == 0) ++lost;
+    }
+  }
+
+  function _provenBy(InferenceReceipt memory receipt) private view returns (ProvenReceipt memory) {
+    uint256 key = receipt.node == vm.addr(SOUND_KEY) ? SOUND_KEY : ROGUE_KEY;
+    return _proven(receipt, key, _signalsOf(receipt, "input"));
+  }
+
+  function _noteProof(Leaf storage leaf, InferenceReceipt memory receipt) private {
+    if (receipt.node != vm.addr(SOUND_KEY)) broken = "a proof of an unknown node was taken";
+    if (receipt.mode != 2) broken = "a proof was taken that nobody promised";
+    if (leaf.proven) broken = "a receipt was proven twice";
+    leaf.proven = true;
+    proofs.push(Proof(receipt.node, receipt.requestId, log.receiptHashOf(receipt)));
   }
 
   // ---------------------------------------------------------------- refunds
@@ -406,7 +510,9 @@ contract Handler is Fixture {
       Payment storage payment = payments[open[i]];
       uint256 dice = uint256(keccak256(abi.encode(seed, i))) % 3;
       indices[i] = open[i];
-      receipts[i] = _receipt(payment.nonce, payment.amount);
+      bool promisesProof = uint256(keccak256(abi.encode(seed, i, "zk"))) % 2 == 0;
+      receipts[i] = promisesProof ? _zkReceipt(payment.nonce, payment.amount) : _receipt(payment.nonce, payment.amount);
+      receipts[i].seq = uint64(open[i]);
       receipts[i].payer = vm.addr(payment.key);
       receipts[i].paymentId = _idOf(payment);
       receipts[i].node = vm.addr(dice == 1 ? ROGUE_KEY : SOUND_KEY);
