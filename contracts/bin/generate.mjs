@@ -5,7 +5,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 const deployables = [
   ...['TeeRegistry', 'SettlementLog', 'RevenueVault', 'PaymentBatcher', 'ModelRegistry'],
   ...['VerificationKeyRegistry', 'Groth16Verifier', 'VerifierRouter', 'ProofLedger'],
+  ...['PolicyRegistry', 'PolicyGovernor', 'LocalOpg'],
 ]
+// Created by others, but spoken to.
+const spokenTo = ['TimelockController']
 const doubles = ['UsdcDouble', 'UsdcDoubleProxy', 'UsdcDoubleSignatures']
 
 // The last 20 bytes of keccak256("haca/local/usdc-signatures"), a place no key opens.
@@ -15,6 +18,7 @@ const sections = [
   '// Generated from forge artifacts by bin/generate.mjs; run `npm run build`.',
   `export const usdcDoubleSignaturesAddress = '${signaturesAddress}' as const`,
   ...deployables.flatMap((name) => [constant(name, 'Abi', abiOf(name)), constant(name, 'Bytecode', creationCodeOf(name))]),
+  ...spokenTo.map((name) => constant(name, 'Abi', abiOf(name))),
   ...doubles.flatMap((name) => [constant(name, 'Abi', abiOf(name)), constant(name, 'RuntimeCode', runtimeCodeOf(name))]),
 ]
 writeIfChanged(new URL('../src/gen/contracts.ts', import.meta.url), sections.join('\n\n') + '\n')

@@ -15,10 +15,16 @@ import {
 import {
   groth16VerifierAbi,
   groth16VerifierBytecode,
+  localOpgAbi,
+  localOpgBytecode,
   modelRegistryAbi,
   modelRegistryBytecode,
   paymentBatcherAbi,
   paymentBatcherBytecode,
+  policyGovernorAbi,
+  policyGovernorBytecode,
+  policyRegistryAbi,
+  policyRegistryBytecode,
   proofLedgerAbi,
   proofLedgerBytecode,
   revenueVaultAbi,
@@ -43,7 +49,7 @@ export interface HacaOptions {
   readonly settler: Address
   /** Registers receipt keys. */
   readonly registrar: Address
-  /** Revokes pending payout roots, declares keys compromised, freezes verifiers. */
+  /** Revokes pending payout roots, declares keys compromised, freezes verifiers, removes hardware. */
   readonly guardian: Address
   /** Whether simulated receipts and development circuits may stand, for ever; never true where real money settles. */
   readonly simulatedAllowed: boolean
@@ -51,6 +57,12 @@ export interface HacaOptions {
   readonly rootDelaySeconds: number
   /** The EIP-3009 token that offers name; must have code. */
   readonly token: Address
+  /**
+   * The ERC20Votes token whose holders add hardware, by `votingRules.holders`; must have code and count time in seconds.
+   * Only with `simulatedAllowed` may it be left out: then there is a worthless one, all of it the admin's, and votes take
+   * seconds.
+   */
+  readonly governanceToken?: Address | undefined
   /** Another label gives another set of addresses. */
   readonly label?: string
 }
@@ -68,6 +80,10 @@ export interface AddressBook {
   readonly groth16Verifier: Address
   readonly verifierRouter: Address
   readonly proofLedger: Address
+  readonly governanceToken: Address
+  readonly policyGovernor: Address
+  readonly policyTimelock: Address
+  readonly policyRegistry: Address
   readonly simulatedAllowed: boolean
   readonly rootDelaySeconds: number
   /** The block from which on a log reader misses nothing. */
@@ -78,6 +94,23 @@ export interface Clients {
   readonly publicClient: PublicClient
   readonly walletClient: WalletClient<Transport, Chain | undefined, Account>
 }
+
+/**
+ * How a vote on hardware goes at first; holders may vote for other rules. `PolicyRegistry.DELAY_MIN` bounds the execution
+ * delay wherever simulated hardware is refused.
+ */
+export const votingRules = {
+  /** A token of 18 decimals and 1,000,000,000, as OPG: one in 10,000 proposes, 4 per cent are a quorum. */
+  holders: {
+    votingDelay: 86_400,
+    votingPeriod: 432_000,
+    executionDelay: 172_800n,
+    proposalThreshold: 100_000n * 10n ** 18n,
+    quorumPercent: 4n,
+  },
+  /** For local chains: a vote is over in seconds. */
+  local: { votingDelay: 0, votingPeriod: 3, executionDelay: 1n, proposalThreshold: 1n, quorumPercent: 4n },
+} as const
 
 /**
  * The deterministic deployment proxy (https://github.com/Arachnid/deterministic-deployment-proxy): takes
@@ -92,9 +125,19 @@ const appearsWithinMs = 10_000
 const contracts = [
   ...(['teeRegistry', 'verificationKeyRegistry', 'groth16Verifier', 'verifierRouter', 'modelRegistry'] as const),
   ...(['proofLedger', 'settlementLog', 'revenueVault', 'paymentBatcher'] as const),
+  ...(['governanceToken', 'policyGovernor', 'policyTimelock', 'policyRegistry'] as const),
 ] as const
 type ContractName = (typeof contracts)[number]
-type Plan = Record<ContractName, { readonly address: Address; readonly factoryCall: Hex }>
+
+/** Without a factory call, somebody else puts the code there. */
+interface Place {
+  readonly address: Address
+  readonly factoryCall?: Hex
+}
+type Plan = Record<ContractName, Place>
+
+/** Those that remember the block they were deployed in. */
+const ours = contracts.filter((name) => name !== 'governanceToken' && name !== 'policyTimelock')
 
 /**
  * Where `deployHaca` puts each contract. Addresses follow from the options and the code alone, so that an EIP-712
@@ -124,7 +167,7 @@ export async function deployHaca(clients: Clients, options: HacaOptions): Promis
     ...addressesIn(plan),
     simulatedAllowed: options.simulatedAllowed,
     rootDelaySeconds: options.rootDelaySeconds,
-    fromBlock: await firstBlockOf(publicClient, contracts.map((name) => plan[name].address)),
+    fromBlock: await firstBlockOf(publicClient, ours.map((name) => plan[name].address)),
   }
 }
 
@@ -208,15 +251,43 @@ function planOf(options: HacaOptions): Plan {
   const paymentBatcher = at(
     encodeDeployData({ abi: paymentBatcherAbi, bytecode: paymentBatcherBytecode, args: [revenueVault.address] }),
   )
+  const governanceToken: Place = governanceTokenOf(options, at)
+  const policyGovernor = at(
+    encodeDeployData({
+      abi: policyGovernorAbi,
+      bytecode: policyGovernorBytecode,
+      args: [governanceToken.address, options.governanceToken === undefined ? votingRules.local : votingRules.holders],
+    }),
+  )
+  // A contract's nonce begins at 1 (EIP-161), and the timelock is what the governor creates first.
+  const policyTimelock = { address: getContractAddress({ from: policyGovernor.address, nonce: 1n }) }
+  const policyRegistry = at(
+    encodeDeployData({
+      abi: policyRegistryAbi,
+      bytecode: policyRegistryBytecode,
+      args: [simulatedAllowed, policyTimelock.address, authorities],
+    }),
+  )
   return {
     ...{ teeRegistry, verificationKeyRegistry, groth16Verifier, verifierRouter, modelRegistry },
     ...{ proofLedger, settlementLog, revenueVault, paymentBatcher },
+    ...{ governanceToken, policyGovernor, policyTimelock, policyRegistry },
   }
+}
+
+function governanceTokenOf({ governanceToken, simulatedAllowed, admin }: HacaOptions, at: (creationCode: Hex) => Place): Place {
+  if (governanceToken !== undefined) return { address: governanceToken }
+  if (!simulatedAllowed) throw new Error('A deployment for real money names the token whose holders govern its hardware policy')
+  return at(encodeDeployData({ abi: localOpgAbi, bytecode: localOpgBytecode, args: [admin] }))
 }
 
 async function ensureDeployed(clients: Clients, name: ContractName, planned: Plan[ContractName]): Promise<void> {
   const { publicClient, walletClient } = clients
   if (await hasCode(publicClient, planned.address)) return
+  if (planned.factoryCall === undefined) {
+    if (await appears(publicClient, planned.address)) return
+    throw new Error(`There is no code at ${planned.address}, where ${name} should be`)
+  }
   let cause: unknown
   try {
     const hash = await walletClient.sendTransaction({

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
@@ -14,23 +15,48 @@ import {
   parseAbiParameters,
   parseEventLogs,
   zeroHash,
+  type Abi,
+  type Address,
   type Hex,
 } from 'viem'
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   deployHaca,
+  enactPolicy,
+  encodeGroth16Proof,
+  encodeVerificationKey,
+  EntryKind,
+  groth16Format,
+  groth16VerifierAbi,
+  KeyKind,
+  localOpgAbi,
+  modelRegistryAbi,
   Outcome,
   paymentBatcherAbi,
   PaymentState,
+  policyGovernorAbi,
+  policyRegistryAbi,
   predictAddresses,
   prepareLocalChain,
+  proofLedgerAbi,
+  removalKey,
   revenueVaultAbi,
   settlementLogAbi,
+  SetupKind,
+  statementHashOf,
+  timelockControllerAbi,
   usdcDoubleAbi,
+  verificationKeyId,
+  verificationKeyRegistryAbi,
+  verifierRouterAbi,
+  votingRules,
+  zkContextOf,
   type AddressBook,
   type HacaOptions,
   type LocalChain,
+  type SnarkjsProof,
+  type SnarkjsVerificationKey,
 } from './index.js'
 import { readConfig, runDeploy } from './script/deploy.js'
 
@@ -174,7 +200,7 @@ describe('deployHaca', () => {
 
   it('predicts where everything goes, and elsewhere for other options', () => {
     expect(book).toMatchObject(predictAddresses(options))
-    const strict = predictAddresses({ ...options, simulatedAllowed: false })
+    const strict = predictAddresses({ ...options, simulatedAllowed: false, governanceToken: local.token })
     expect(strict.settlementLog).not.toBe(book.settlementLog)
     expect(strict.revenueVault).not.toBe(book.revenueVault)
     // Where simulated hardware is refused, development circuits are.
@@ -201,6 +227,27 @@ describe('deployHaca', () => {
       functionName: 'vault',
     })
     expect([log, registry, vault]).toEqual([book.settlementLog, book.teeRegistry, book.revenueVault])
+  })
+
+  it('wires proofs and governance', async () => {
+    const { publicClient } = clients()
+    const read = (address: Address, abi: Abi, functionName: string, args: readonly unknown[] = []) =>
+      publicClient.readContract({ address, abi, functionName, args })
+    expect(await read(book.settlementLog, settlementLogAbi, 'proofLedger')).toBe(book.proofLedger)
+    expect(await read(book.proofLedger, proofLedgerAbi, 'modelRegistry')).toBe(book.modelRegistry)
+    expect(await read(book.proofLedger, proofLedgerAbi, 'router')).toBe(book.verifierRouter)
+    expect(await read(book.verifierRouter, verifierRouterAbi, 'verifierOf', [groth16Format])).toBe(book.groth16Verifier)
+    expect(await read(book.modelRegistry, modelRegistryAbi, 'keys')).toBe(book.verificationKeyRegistry)
+    expect(await read(book.verificationKeyRegistry, verificationKeyRegistryAbi, 'devKeysAllowed')).toBe(true)
+    expect(await read(book.policyRegistry, policyRegistryAbi, 'timelock')).toBe(book.policyTimelock)
+    expect(await read(book.policyGovernor, policyGovernorAbi, 'timelock')).toBe(book.policyTimelock)
+    expect(await read(book.policyGovernor, policyGovernorAbi, 'token')).toBe(book.governanceToken)
+    expect(await read(book.governanceToken, localOpgAbi, 'name')).toBe('Local test token, not OPG')
+    expect(await read(book.policyTimelock, timelockControllerAbi, 'getMinDelay')).toBe(votingRules.local.executionDelay)
+  })
+
+  it('refuses real money without a token whose holders govern', () => {
+    expect(() => predictAddresses({ ...options, simulatedAllowed: false })).toThrow(/names the token whose holders govern/)
   })
 
   it('is what the deploy job runs, on the chain it was told and on no other', async () => {
@@ -238,6 +285,104 @@ describe('deployHaca', () => {
     const token = '0x00000000000000000000000000000000DeaDBeef'
     await expect(deployHaca(clients(), { ...options, token })).rejects.toThrow(/no code at 0x0+DeaDBeef.*the token/)
   })
+})
+
+it('puts a policy in force by a vote of seconds, and takes hardware out in one transaction', async () => {
+  const { publicClient, walletClient } = clients()
+  const policy = { address: book.policyRegistry, abi: policyRegistryAbi } as const
+  const document = {
+    epoch: 42n,
+    digest: keccak256('0x0a'),
+    daRef: keccak256('0x0b'),
+    notBefore: 0n,
+    keyKinds: [KeyKind.tdx, KeyKind.simulated],
+  }
+  await enactPolicy(clients(), book, document)
+  const [epoch, adopted] = await publicClient.readContract({ ...policy, functionName: 'current' })
+  expect(epoch).toMatchObject({ epoch: 42n, policyEpoch: 42n })
+  expect(adopted).toMatchObject({ digest: document.digest, daRef: document.daRef, keyKinds: (1n << 255n) | 4n })
+
+  const removed = await walletClient.writeContract({
+    ...policy,
+    functionName: 'remove',
+    args: [EntryKind.Hardware, 'tdx', 'TEE.fail'],
+  })
+  const receipt = await publicClient.waitForTransactionReceipt({ hash: removed })
+  const [event] = parseEventLogs({ abi: policyRegistryAbi, logs: receipt.logs, eventName: 'EntryRemoved' })
+  expect(event?.args).toEqual({
+    epoch: 43n,
+    kind: EntryKind.Hardware,
+    key: removalKey('tdx'),
+    value: 'tdx',
+    reason: 'TEE.fail',
+  })
+  const isRemoved = await publicClient.readContract({
+    ...policy,
+    functionName: 'isRemoved',
+    args: [EntryKind.Hardware, removalKey('tdx')],
+  })
+  expect(isRemoved).toBe(true)
+  const nonce = await publicClient.getTransactionCount({ address: deployer.address })
+  await enactPolicy(clients(), book, document)
+  expect(await publicClient.getTransactionCount({ address: deployer.address }), 'in force already').toBe(nonce)
+  // Another, with the vote already delegated, and above the epoch the removal began.
+  await enactPolicy(clients(), book, { ...document, epoch: 50n, digest: keccak256('0x0c') })
+  expect(await publicClient.readContract({ ...policy, functionName: 'epoch' })).toBe(50n)
+})
+
+it('does not wait for a vote of days', async () => {
+  const other = { ...options, governanceToken: book.governanceToken, label: 'slow' }
+  const slow = await deployHaca(clients(), other)
+  expect(slow.governanceToken).toBe(book.governanceToken)
+  const document = { epoch: 1n, digest: keccak256('0x0a'), daRef: keccak256('0x0b'), notBefore: 0n, keyKinds: [] }
+  await expect(enactPolicy(clients(), slow, document)).rejects.toThrow(/takes 432000 seconds/)
+})
+
+it('registers a key of snarkjs, binds a model to it, and verifies its proof', async () => {
+  const { publicClient, walletClient } = clients()
+  const vector = JSON.parse(readFileSync(new URL('../../vectors/zk/groth16-snarkjs-v1.json', import.meta.url), 'utf8')) as {
+    verificationKey: SnarkjsVerificationKey
+    proof: SnarkjsProof
+    publicSignals: string[]
+  }
+  const mined = async (hash: Hex) => expect((await publicClient.waitForTransactionReceipt({ hash })).status).toBe('success')
+  const keyBytes = encodeVerificationKey(vector.verificationKey, { kind: 'dev' })
+  const vkId = verificationKeyId(keyBytes)
+  const registry = { address: book.verificationKeyRegistry, abi: verificationKeyRegistryAbi } as const
+  await mined(await walletClient.writeContract({ ...registry, functionName: 'register', args: [keyBytes] }))
+  expect(await publicClient.readContract({ ...registry, functionName: 'keyOf', args: [vkId] })).toBe(keyBytes)
+  expect(await publicClient.readContract({ ...registry, functionName: 'setupOf', args: [vkId] })).toMatchObject({
+    kind: SetupKind.Dev,
+    contributors: 0,
+  })
+
+  const models = { address: book.modelRegistry, abi: modelRegistryAbi } as const
+  const modelHash = keccak256('0x0d')
+  await mined(await walletClient.writeContract({ ...models, functionName: 'register', args: ['squares', '1', modelHash, 1n] }))
+  await mined(await walletClient.writeContract({ ...models, functionName: 'bindCircuit', args: [modelHash, vkId] }))
+  const listed = await publicClient.readContract({ ...models, functionName: 'modelOf', args: [modelHash] })
+  expect(listed.circuit).toBe(vkId)
+
+  const verify = (signals: readonly bigint[]) =>
+    publicClient.readContract({
+      address: book.groth16Verifier,
+      abi: groth16VerifierAbi,
+      functionName: 'verify',
+      args: [vkId, signals, encodeGroth16Proof(vector.proof)],
+    })
+  const signals = vector.publicSignals.map(BigInt)
+  expect(await verify(signals)).toBe(true)
+  expect(await verify(signals.with(3, 1n))).toBe(false)
+
+  const ledger = { address: book.proofLedger, abi: proofLedgerAbi } as const
+  const of = { chainId: 84532, settlementLog: book.settlementLog, requestId: keccak256('0x0e'), modelHash }
+  const context = await publicClient.readContract({
+    ...ledger,
+    functionName: 'contextOf',
+    args: [of.settlementLog, of.requestId, of.modelHash],
+  })
+  expect(context).toBe(zkContextOf(of))
+  expect(await publicClient.readContract({ ...ledger, functionName: 'statementHashOf', args: [signals] })).toBe(statementHashOf(signals))
 })
 
 it('collects a payment signed with viem through the batcher and anchors its receipt', async () => {

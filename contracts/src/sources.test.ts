@@ -44,6 +44,7 @@ it('exports an ABI and code for everything that is deployed', () => {
   const deployed = [
     ...['teeRegistry', 'settlementLog', 'revenueVault', 'paymentBatcher', 'modelRegistry'],
     ...['verificationKeyRegistry', 'groth16Verifier', 'verifierRouter', 'proofLedger'],
+    ...['policyRegistry', 'policyGovernor', 'localOpg'],
   ]
   for (const name of deployed) {
     expect(Reflect.get(contracts, `${name}Abi`)).toBeInstanceOf(Array)

@@ -14,6 +14,7 @@ const complete = {
   DEPLOY_SIMULATED_ALLOWED: 'false',
   DEPLOY_ROOT_DELAY_SECONDS: '86400',
   DEPLOY_TOKEN: '0x036CbD53842c5426634e7929541eC2318f3dCF7e',
+  DEPLOY_GOVERNANCE_TOKEN: '0xFbC2051AE2265686a469421b2C5A2D5462FbF5eB',
 }
 
 describe('readConfig', () => {
@@ -32,6 +33,7 @@ describe('readConfig', () => {
         simulatedAllowed: false,
         rootDelaySeconds: 86_400,
         token: complete.DEPLOY_TOKEN,
+        governanceToken: complete.DEPLOY_GOVERNANCE_TOKEN,
         label: '',
       },
     })
@@ -40,6 +42,14 @@ describe('readConfig', () => {
   it.each(Object.keys(complete))('has no default for %s', (name) => {
     expect(() => readConfig({ ...complete, [name]: undefined })).toThrow(`${name} is missing`)
     expect(() => readConfig({ ...complete, [name]: '' })).toThrow(`${name} is missing`)
+  })
+
+  it('lets only a deployment for simulated keys leave the governance token out', () => {
+    const { DEPLOY_GOVERNANCE_TOKEN: _, ...without } = complete
+    const local = readConfig({ ...without, DEPLOY_SIMULATED_ALLOWED: 'true' })
+    expect(local.options.governanceToken).toBeUndefined()
+    const named = readConfig({ ...complete, DEPLOY_SIMULATED_ALLOWED: 'true' })
+    expect(named.options.governanceToken).toBe(complete.DEPLOY_GOVERNANCE_TOKEN)
   })
 
   it('names every problem at once and repeats no secret', () => {
@@ -60,6 +70,7 @@ describe('readConfig', () => {
     ['DEPLOY_PRIVATE_KEY', '11'.repeat(32)],
     ['DEPLOY_ADMIN', '0x70997970C51812dc3A010C7d01b50e0d17dc79c8'],
     ['DEPLOY_SETTLER', 'settler.eth'],
+    ['DEPLOY_GOVERNANCE_TOKEN', 'OPG'],
     ['DEPLOY_SIMULATED_ALLOWED', 'yes'],
     ['DEPLOY_SIMULATED_ALLOWED', 'TRUE'],
   ])('refuses %s = %s', (name, value) => {

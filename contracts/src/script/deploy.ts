@@ -18,10 +18,11 @@ type Env = Readonly<Record<string, string | undefined>>
 
 /**
  * Parses the environment whole and throws one error that names every problem. Nothing has a default but the label
- * and the output path.
+ * and the output path; where simulated keys are allowed, the governance token may be left out for a worthless one.
  */
 export function readConfig(env: Env): DeployConfig {
   const problems: string[] = []
+  const simulated = env['DEPLOY_SIMULATED_ALLOWED'] === 'true'
   const read = <T>(name: string, parse: (text: string) => T | undefined, expected: string): T => {
     const text = env[name]
     const value = text === undefined || text === '' ? undefined : parse(text)
@@ -42,6 +43,8 @@ export function readConfig(env: Env): DeployConfig {
       simulatedAllowed: read('DEPLOY_SIMULATED_ALLOWED', trueOrFalse, 'true or false'),
       rootDelaySeconds: read('DEPLOY_ROOT_DELAY_SECONDS', wholeNumber, 'a whole number of seconds'),
       token: read('DEPLOY_TOKEN', address, 'an address'),
+      governanceToken:
+        simulated && !env['DEPLOY_GOVERNANCE_TOKEN'] ? undefined : read('DEPLOY_GOVERNANCE_TOKEN', address, 'an address'),
       label: env['DEPLOY_LABEL'] ?? '',
     },
   }
