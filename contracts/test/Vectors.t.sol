@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import { Authorities } from "../src/Governed.sol";
-import { ProofLedger } from "../src/ProofLedger.sol";
 import { SettlementLog } from "../src/SettlementLog.sol";
-import { TeeRegistry } from "../src/TeeRegistry.sol";
-import { VerificationKeyRegistry } from "../src/VerificationKeyRegistry.sol";
-import { VerifierRouter } from "../src/VerifierRouter.sol";
 import { BatchHeader, Header } from "../src/libraries/BatchHeader.sol";
 import { Body } from "../src/libraries/Body.sol";
 import { Identity } from "../src/libraries/Identity.sol";
 import { InferenceReceipt, Receipt } from "../src/libraries/InferenceReceipt.sol";
 import { InclusionProof, MerkleSum } from "../src/libraries/MerkleSum.sol";
-import { Shipped } from "./support/Shipped.sol";
+import { ReceiptVectors } from "./support/ReceiptVectors.sol";
 import { Tree } from "./support/Tree.sol";
 
 /// @notice Every byte of vectors/receipt/receipt-v1.json, which TypeScript reads too.
-contract VectorsTest is Shipped {
-  string private json;
+contract VectorsTest is ReceiptVectors {
   uint256 private chainId;
   address private log;
 
@@ -117,7 +111,7 @@ contract VectorsTest is Shipped {
 
   function test_a_log_at_the_address_of_the_vectors_takes_every_batch_and_every_proof() public {
     vm.chainId(chainId);
-    SettlementLog settlementLog = _logAt(log);
+    SettlementLog settlementLog = _logAt(log, true);
     for (uint256 b = 0; b < 4; ++b) {
       string memory path = _at(".batches", b);
       BatchHeader memory header = _header(path);
@@ -137,26 +131,8 @@ contract VectorsTest is Shipped {
 
   // ---------------------------------------------------------------- reading
 
-  function _receipt(string memory path) private view returns (InferenceReceipt memory receipt) {
-    string memory m = string.concat(path, ".message.");
-    receipt.requestId = vm.parseJsonBytes32(json, string.concat(m, "requestId"));
-    receipt.offerHash = vm.parseJsonBytes32(json, string.concat(m, "offerHash"));
-    receipt.modelHash = vm.parseJsonBytes32(json, string.concat(m, "modelHash"));
-    receipt.requestHash = vm.parseJsonBytes32(json, string.concat(m, "requestHash"));
-    receipt.outputHash = vm.parseJsonBytes32(json, string.concat(m, "outputHash"));
-    receipt.evidenceId = vm.parseJsonBytes32(json, string.concat(m, "evidenceId"));
-    receipt.statementHash = vm.parseJsonBytes32(json, string.concat(m, "statementHash"));
-    receipt.paymentId = vm.parseJsonBytes32(json, string.concat(m, "paymentId"));
-    receipt.node = vm.parseJsonAddress(json, string.concat(m, "node"));
-    receipt.payer = vm.parseJsonAddress(json, string.concat(m, "payer"));
-    receipt.token = vm.parseJsonAddress(json, string.concat(m, "token"));
-    receipt.price = _sum(string.concat(m, "price"));
-    receipt.policyEpoch = uint64(vm.parseJsonUint(json, string.concat(m, "policyEpoch")));
-    receipt.issuedAt = uint64(vm.parseJsonUint(json, string.concat(m, "issuedAt")));
-    receipt.settleBy = uint64(vm.parseJsonUint(json, string.concat(m, "settleBy")));
-    receipt.seq = uint64(vm.parseJsonUint(json, string.concat(m, "seq")));
-    receipt.mode = uint8(vm.parseJsonUint(json, string.concat(m, "mode")));
-    receipt.keyKind = uint8(vm.parseJsonUint(json, string.concat(m, "keyKind")));
+  function _receipt(string memory path) private view returns (InferenceReceipt memory) {
+    return _receiptAt(string.concat(path, ".message"));
   }
 
   function _header(string memory path) private view returns (BatchHeader memory header) {
@@ -205,22 +181,6 @@ contract VectorsTest is Shipped {
     proof.collected = _sum(string.concat(_at(".receipts", index), ".collected"));
   }
 
-  function _sum(string memory path) private view returns (uint128) {
-    uint256 value = vm.parseJsonUint(json, path);
-    vm.assertLe(value, type(uint128).max, path);
-    return uint128(value);
-  }
-
-  function _lengthOf(string memory path) private view returns (uint256 length) {
-    while (vm.keyExistsJson(json, _at(path, length))) {
-      ++length;
-    }
-  }
-
-  function _at(string memory path, uint256 index) private pure returns (string memory) {
-    return string.concat(path, "[", vm.toString(index), "]");
-  }
-
   function _recover(bytes32 digest, bytes memory signature) private pure returns (address) {
     bytes32 r;
     bytes32 s;
@@ -229,22 +189,5 @@ contract VectorsTest is Shipped {
       s := mload(add(signature, 64))
     }
     return ecrecover(digest, uint8(signature[64]), r, s);
-  }
-
-  /// @dev Runs the log's constructor at the address the vectors were made for, with this test as settler.
-  function _logAt(address where) private returns (SettlementLog) {
-    Authorities memory authorities = Authorities({
-      admin: address(this), adminDelay: 0, settler: address(this), registrar: address(1), guardian: address(2)
-    });
-    TeeRegistry registry = _newTeeRegistry(true, authorities);
-    VerificationKeyRegistry keys = _newVerificationKeyRegistry(true);
-    VerifierRouter router = _newVerifierRouter(0xe59adc70, _newGroth16Verifier(keys), authorities);
-    ProofLedger ledger = _newProofLedger(registry, _newModelRegistry(keys), router);
-    bytes memory args = abi.encode(true, registry, ledger, authorities);
-    vm.etch(where, bytes.concat(vm.getCode("out/SettlementLog.sol/SettlementLog.json"), args));
-    (bool ok, bytes memory runtime) = where.call("");
-    vm.assertTrue(ok, "constructor");
-    vm.etch(where, runtime);
-    return SettlementLog(where);
   }
 }
