@@ -112,7 +112,10 @@ contract ProofLedger is Deployed {
   function accept(address log, bytes4 selector, ProvenReceipt calldata item) external {
     (ProofRefusal refusal, bytes32 receiptHash, bytes32 vkId) = _book(log, item, 0, 0, 0);
     if (refusal != ProofRefusal.None) revert ProofRefused(receiptHash, refusal);
-    if (!router.verifierOf(selector).verify(vkId, item.signals, item.proof)) revert ProofInvalid(receiptHash);
+    IProofVerifier verifier = router.verifierOf(selector);
+    // A verifier takes many proofs as well as one: the statement of a receipt is one.
+    bool holds = item.proof.length == verifier.PROOF_BYTES() && verifier.verify(vkId, item.signals, item.proof);
+    if (!holds) revert ProofInvalid(receiptHash);
   }
 
   /// @notice Takes up to 64 proofs of one circuit in one equation. What does not count is skipped, each for its reason;
@@ -156,7 +159,7 @@ contract ProofLedger is Deployed {
     returns (uint64)
   {
     Acceptance storage acceptance = acceptances[_requestKey(log, node, requestId)];
-    return acceptance.receipt == bytes27(receiptHash) ? acceptance.acceptedAt : 0;
+    return acceptance.receipt == _prefix(receiptHash) ? acceptance.acceptedAt : 0;
   }
 
   /// @notice The last public signal of every proof: 248 bits, so that it is below the field's order.
@@ -189,7 +192,7 @@ contract ProofLedger is Deployed {
     refusal = _refusalOf(log, receipt, receiptHash, vkId, acceptance, item);
     if (refusal != ProofRefusal.None) return (refusal, receiptHash, vkId);
 
-    (acceptance.acceptedAt, acceptance.receipt) = (uint40(block.timestamp), bytes27(receiptHash));
+    (acceptance.acceptedAt, acceptance.receipt) = (uint40(block.timestamp), _prefix(receiptHash));
     emit ProofAccepted(
       receiptHash, receipt.requestId, receipt.modelHash, log, receipt.node, vkId, receipt.statementHash
     );
@@ -204,7 +207,7 @@ contract ProofLedger is Deployed {
     ProvenReceipt calldata item
   ) private view returns (ProofRefusal) {
     if (acceptance.acceptedAt != 0) {
-      bool same = acceptance.receipt == bytes27(receiptHash);
+      bool same = acceptance.receipt == _prefix(receiptHash);
       return same ? ProofRefusal.AlreadyAccepted : ProofRefusal.RequestSpent;
     }
     if (!Receipt.promisesProof(receipt.mode)) return ProofRefusal.ModeWithoutProof;
@@ -229,6 +232,12 @@ contract ProofLedger is Deployed {
       calldatacopy(add(add(signals, 32), mul(at, signalBytes)), own.offset, signalBytes)
       calldatacopy(add(add(proofs, 32), mul(at, proof.length)), proof.offset, proof.length)
     }
+  }
+
+  function _prefix(bytes32 receiptHash) private pure returns (bytes27) {
+    // On purpose, see `Acceptance`.
+    // forge-lint: disable-next-line(unsafe-typecast)
+    return bytes27(receiptHash);
   }
 
   function _requestKey(address log, address node, bytes32 requestId) private pure returns (bytes32) {

@@ -227,6 +227,22 @@ contract ProofLedgerTest is ProofFixture {
     _expectInvalid(item);
   }
 
+  /// @dev A verifier would take both: a node must not pass two statements off as one.
+  function test_two_proofs_are_no_proof_of_a_receipt() public {
+    InferenceReceipt memory receipt = _zkReceipt("a", 1000);
+    uint256[] memory own = _signalsOf(receipt, "input");
+    uint256[] memory other = _signalsOf(_zkReceipt("b", 1000), "another input");
+    uint256[] memory both = new uint256[](8);
+    for (uint256 i = 0; i < 4; ++i) {
+      (both[i], both[4 + i]) = (other[i], own[i]);
+    }
+    bytes memory proofs = bytes.concat(_prove(other, 3), _prove(own, 4));
+    vm.assertTrue(verifier.verify(vkId, both, proofs), "both hold");
+    receipt.statementHash = keccak256(abi.encodePacked(both));
+    bytes memory signature = _sign(NODE_KEY, log.receiptHashOf(receipt));
+    _expectInvalid(ProvenReceipt(receipt, signature, both, proofs));
+  }
+
   function test_another_proof_of_the_same_statement_finds_the_request_spent() public {
     InferenceReceipt memory receipt = _zkReceipt("a", 1000);
     ProvenReceipt memory item = _proven(receipt);
