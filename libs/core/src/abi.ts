@@ -9,16 +9,7 @@ export type Value =
   | { type: 'string'; value: string }
 
 /** 32-byte big-endian word of an unsigned integer. */
-export function word(value: bigint | number): Uint8Array {
-  const out = new Uint8Array(32)
-  let rest = BigInt(value)
-  assert(rest >= 0n, 'an unsigned word')
-  for (let i = 31; rest > 0n; i--, rest >>= 8n) {
-    assert(i >= 0, 'a value of at most 256 bits')
-    out[i] = Number(rest & 0xffn)
-  }
-  return out
-}
+export const word = (value: bigint | number): Uint8Array => uint(value, 32)
 
 /** 32-byte word of an address or of 32 bytes, left-padded as Solidity does for addresses. */
 export function padded(value: string): Uint8Array {
@@ -58,11 +49,35 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return out
 }
 
-/** Big-endian unsigned integer of `width` bytes. */
-export const uint = (value: bigint | number, width: number): Uint8Array => {
-  const bytes = word(value)
-  assert(bytes.subarray(0, 32 - width).every((b) => b === 0), `a value of at most ${width} bytes`)
-  return bytes.subarray(32 - width)
+/** Big-endian unsigned integer of `width` bytes, 32 at most. */
+export function uint(value: bigint | number, width: number): Uint8Array {
+  const out = new Uint8Array(width)
+  const fits = typeof value === 'number' ? putNumber(out, value) : putBigInt(out, value)
+  assert(fits, `an unsigned integer of at most ${width} bytes`)
+  return out
+}
+
+/** Writes a number right-aligned; false when it is not an unsigned integer, or does not fit. */
+function putNumber(out: Uint8Array, value: number): boolean {
+  if (!Number.isSafeInteger(value) || value < 0) return false
+  let rest = value
+  for (let i = out.length - 1; rest > 0 && i >= 0; i--) {
+    out[i] = rest % 256
+    rest = Math.floor(rest / 256)
+  }
+  return rest === 0
+}
+
+/** The same, eight bytes at a time. */
+function putBigInt(out: Uint8Array, value: bigint): boolean {
+  if (value < 0n) return false
+  if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return putNumber(out, Number(value))
+  let rest = value
+  for (let end = out.length; rest > 0n && end > 0; end -= 6) {
+    if (!putNumber(out.subarray(Math.max(0, end - 6), end), Number(rest & 0xffff_ffff_ffffn))) return false
+    rest >>= 48n
+  }
+  return rest === 0n
 }
 
 function encodeText(text: string): Uint8Array {

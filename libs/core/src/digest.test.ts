@@ -40,7 +40,7 @@ describe('identifiers', () => {
   it('gives another fingerprint for another operation, body, salt or identifier', () => {
     const base = { operation: 'infer', body: Uint8Array.of(1), salt: new Uint8Array(32), identifier: Hex.zero32 }
     const all = [base, { ...base, operation: 'stream' }, { ...base, body: Uint8Array.of(2) }, { ...base, salt: new Uint8Array(32).fill(1) }, { ...base, salt: new Uint8Array(0) }, { ...base, identifier: `0x${'01'.repeat(32)}` as Hex.Hex }]
-    expect(new Set(all.map(Digest.fingerprint)).size).toBe(all.length)
+    expect(new Set(all.map((request) => Digest.fingerprint(request))).size).toBe(all.length)
   })
 })
 

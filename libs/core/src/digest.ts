@@ -1,10 +1,10 @@
-import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import * as Abi from './abi.js'
 import * as Hex from './hex.js'
 import { portable, type Primitives } from './secp256k1.js'
 
 type Keccak = Primitives['keccak256']
+type Sha256 = Primitives['sha256']
 
 /** What identifies a payment: the token contract itself refuses a second use of the nonce. */
 export interface PaymentKey {
@@ -49,20 +49,20 @@ export const requestId = (payment: Hex.Hex, identifier: Hex.Hex = Hex.zero32, ke
   )
 
 /** SHA-256("req/1" ‖ salt ‖ SHA-256(raw body)). The salt is 32 bytes, because prompts can be guessed and receipts are public. */
-export const requestHash = (salt: Uint8Array, body: Uint8Array): Hex.Hex => salted('req/1', salt, sha256(body))
+export const requestHash = (salt: Uint8Array, body: Uint8Array, sha256: Sha256 = portable.sha256): Hex.Hex => salted('req/1', salt, sha256(body))
 
 /** SHA-256("out/1" ‖ salt ‖ SHA-256(raw answer)). */
-export const outputHash = (salt: Uint8Array, answer: Uint8Array): Hex.Hex => salted('out/1', salt, sha256(answer))
+export const outputHash = (salt: Uint8Array, answer: Uint8Array, sha256: Sha256 = portable.sha256): Hex.Hex => salted('out/1', salt, sha256(answer))
 
 /** As `outputHash` for a stream, whose last chain value stands for SHA-256(raw answer). */
 export const streamOutputHash = (salt: Uint8Array, last: Uint8Array): Hex.Hex => salted('out/1', salt, last)
 
 /** First value of a stream's hash chain: SHA-256("sse/1"). */
-export const streamStart = (): Uint8Array => sha256(utf8ToBytes('sse/1'))
+export const streamStart = (): Uint8Array => portable.sha256(utf8ToBytes('sse/1'))
 
 /** Next value of a stream's hash chain: SHA-256(h ‖ length:4 ‖ chunk). */
 export const streamNext = (previous: Uint8Array, chunk: Uint8Array): Uint8Array =>
-  sha256(Abi.concat([previous, Abi.uint(chunk.length, 4), chunk]))
+  portable.sha256(Abi.concat([previous, Abi.uint(chunk.length, 4), chunk]))
 
 /**
  * EIP-3009 nonce that binds a payment to one request body: keccak256(abi.encode("haca/nonce/1", requestHash)).
@@ -79,7 +79,7 @@ export const boundNonce = (requestHash: Hex.Hex): Hex.Hex =>
   )
 
 /** What makes two requests the same request: operation, body bytes, salt and payment-identifier. */
-export const fingerprint = (request: { operation: string; body: Uint8Array; salt: Uint8Array; identifier: Hex.Hex }): Hex.Hex =>
+export const fingerprint = (request: { operation: string; body: Uint8Array; salt: Uint8Array; identifier: Hex.Hex }, sha256: Sha256 = portable.sha256): Hex.Hex =>
   Hex.fromBytes(
     sha256(
       Abi.concat([
@@ -92,8 +92,8 @@ export const fingerprint = (request: { operation: string; body: Uint8Array; salt
   )
 
 /** Content address of stored bytes. */
-export const content = (bytes: Uint8Array): Hex.Hex => Hex.fromBytes(sha256(bytes))
+export const content = (bytes: Uint8Array): Hex.Hex => Hex.fromBytes(portable.sha256(bytes))
 
 function salted(tag: string, salt: Uint8Array, bodyHash: Uint8Array): Hex.Hex {
-  return Hex.fromBytes(sha256(Abi.concat([utf8ToBytes(tag), salt, bodyHash])))
+  return Hex.fromBytes(portable.sha256(Abi.concat([utf8ToBytes(tag), salt, bodyHash])))
 }

@@ -18,16 +18,29 @@ const domainFields = 'string name,string version,uint256 chainId'
 /** keccak256 of a UTF-8 text, as EIP-712 encodes strings and type strings. */
 export const hashText = (text: string, keccak256: Keccak = portable.keccak256): Uint8Array => keccak256(utf8ToBytes(text))
 
-/** `hashStruct(EIP712Domain)`: 32 bytes. Constant per deployment; compute it once. */
-export function separator(domain: Domain, keccak256: Keccak = portable.keccak256): Uint8Array {
-  const contract = domain.verifyingContract
-  return keccak256(
+/** Separators by domain: constants of a deployment, asked for with every message. */
+const separators = new Map<string, Uint8Array>()
+const separatorsMax = 10_000
+
+/** `hashStruct(EIP712Domain)`: 32 bytes. */
+export function separator(domain: Domain): Uint8Array {
+  const key = JSON.stringify([domain.name, domain.version, domain.chainId, domain.verifyingContract?.toLowerCase()])
+  let found = separators.get(key)
+  if (!found) {
+    if (separators.size >= separatorsMax) separators.clear()
+    separators.set(key, (found = hashDomain(domain)))
+  }
+  return found
+}
+
+function hashDomain({ name, version, chainId, verifyingContract }: Domain): Uint8Array {
+  return portable.keccak256(
     Abi.concat([
-      hashText(`EIP712Domain(${domainFields}${contract ? ',address verifyingContract' : ''})`, keccak256),
-      hashText(domain.name, keccak256),
-      hashText(domain.version, keccak256),
-      Abi.word(domain.chainId),
-      ...(contract ? [Abi.padded(contract)] : []),
+      hashText(`EIP712Domain(${domainFields}${verifyingContract ? ',address verifyingContract' : ''})`),
+      hashText(name),
+      hashText(version),
+      Abi.word(chainId),
+      ...(verifyingContract ? [Abi.padded(verifyingContract)] : []),
     ]),
   )
 }

@@ -1,14 +1,18 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
+import { sha256 } from '@noble/hashes/sha2.js'
 import { keccak_256 } from '@noble/hashes/sha3.js'
+import * as Abi from './abi.js'
 import * as Hex from './hex.js'
 
 /**
- * The two primitives of the hot path, as arguments, so that services pass native code and browsers the portable one.
- * Both are pure functions of their input.
+ * The primitives of the hot path, as arguments, so that services pass native code and browsers the portable ones.
+ * All are pure functions of their input.
  */
 export interface Primitives {
   /** Keccak-256 of bytes: 32 bytes. */
   keccak256(data: Uint8Array): Uint8Array
+  /** SHA-256 of bytes: 32 bytes. */
+  sha256(data: Uint8Array): Uint8Array
   /**
    * Address (20 bytes) whose key made `signature` (r ‖ s ‖ v, 65 bytes, v 27 or 28, low s) over `digest` (32 bytes);
    * `undefined` where `ecrecover` of a token that forbids malleable signatures would refuse (EIP-2, OpenZeppelin ECDSA).
@@ -16,11 +20,12 @@ export interface Primitives {
   recover(digest: Uint8Array, signature: Uint8Array): Uint8Array | undefined
 }
 
-const halfOrder = secp256k1.Point.Fn.ORDER >> 1n
+const halfOrder = Abi.word(secp256k1.Point.Fn.ORDER >> 1n)
 
 /** Portable primitives on noble; correct everywhere, about twenty times slower than native recovery. */
 export const portable: Primitives = {
   keccak256: keccak_256,
+  sha256,
   recover(digest, signature) {
     if (!isCanonical(signature)) return undefined
     try {
@@ -35,8 +40,15 @@ export const portable: Primitives = {
 /** Length, `v` and low-`s` rules shared by all adapters. */
 export function isCanonical(signature: Uint8Array): boolean {
   if (signature.length !== 65 || (signature[64] !== 27 && signature[64] !== 28)) return false
-  const s = BigInt(Hex.fromBytes(signature.subarray(32, 64)))
-  return s > 0n && s <= halfOrder
+  return isLowScalar(signature.subarray(32, 64))
+}
+
+/** Whether a big-endian scalar lies between one and half the group order. */
+function isLowScalar(s: Uint8Array): boolean {
+  for (const [i, most] of halfOrder.entries()) {
+    if (s[i] !== most) return (s[i] as number) < most && s.some((byte) => byte !== 0)
+  }
+  return true
 }
 
 /** Last 20 bytes of the keccak of an uncompressed public key (65 bytes, 0x04 first). */

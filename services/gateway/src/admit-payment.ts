@@ -78,7 +78,7 @@ function identify(payment: Payment.Payment, offer: Offer.Signed, identifier: Hex
     offer,
     identifier,
     requestId: Digest.requestId(payment.paymentId, identifier, primitives.keccak256),
-    fingerprint: Digest.fingerprint({ operation: ask.operation, body: ask.body, salt: ask.salt, identifier }),
+    fingerprint: Digest.fingerprint({ operation: ask.operation, body: ask.body, salt: ask.salt, identifier }, primitives.sha256),
   }
 }
 

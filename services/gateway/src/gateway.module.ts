@@ -30,6 +30,7 @@ import { READER, RecordsController } from './http/records.controller.js'
 import type { Gateway } from './infer.js'
 import { KnownOffers } from './known-offers.js'
 import { Models } from './models.js'
+import { Outcomes } from './outcomes.js'
 import { ChainPayers } from './payers.js'
 import type { Claims, Payers, Router } from './ports.js'
 import { consumeEvents } from './project-events.js'
@@ -65,8 +66,9 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   const router = seams?.router ?? new GrpcRouter(routerClient)
   const models = new Models(router, logger, now)
   const waiters = new Waiters()
+  const outcomes = new Outcomes(blobs)
   const ledger = new BatchLedger(blobs, scope)
-  const projection = { claims, waiters, blobs, instance, logger, factSigners: env.FACT_SIGNERS, primitives }
+  const projection = { claims, waiters, blobs, outcomes, instance, logger, factSigners: env.FACT_SIGNERS, primitives }
   const tokenSeparator = Payment.tokenSeparator(token)
   const genuine = (payment: Payment.Payment): boolean => Payment.verify(payment, { token, payTo: env.REVENUE_VAULT_ADDRESS }, tokenSeparator, primitives).ok
   const rebuilder = new ClaimsRebuilder({ bus, claims, projection, logger, genuine, horizonMs: (env.GATEWAY_PAYMENT_TIMEOUT_SECONDS + 3_600) * 1000, now })
@@ -84,7 +86,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
     now,
   }
   const gateway: Gateway = {
-    ...{ models, router, terms, claims, blobs, bus, waiters, scope, logger, instance, rebuild, now },
+    ...{ models, router, terms, claims, outcomes, bus, waiters, scope, logger, instance, rebuild, now },
     verifier: { terms, offerSigners: env.OFFER_SIGNERS, remainingSeconds: env.GATEWAY_PAYMENT_REMAINING_SECONDS, primitives, now },
     payers: seams?.payers ?? new ChainPayers(openChain(env), token.address),
     limits: { payerCap: env.GATEWAY_PAYER_CAP_ATOMIC, totalCap: env.GATEWAY_UNESTABLISHED_CAP_ATOMIC, balanceMaxAgeMs: env.GATEWAY_BALANCE_MAX_AGE_MS },

@@ -1,7 +1,6 @@
 import type { PaymentPayload, PaymentRequired, SettleResponse } from '@x402/core/types'
 import { Lifecycle, Receipt, type Eip712, type Hex, type Payment } from '@haca/core'
 import type { InferenceCompleted, InferenceVoided, RequestOutcome } from '@haca/proto'
-import { Outcome, type Blobs } from '@haca/platform/blobs'
 import type { Logger } from '@haca/platform/log'
 import { Wire } from '@haca/platform/wire'
 import { acceptRequest, type Acceptance } from './accept-request.js'
@@ -10,6 +9,7 @@ import { price, read, type Ask, type Priced, type Read } from './ask.js'
 import type { Waiters } from './await-outcome.js'
 import { paymentChecked, requestAnswered } from './events.js'
 import type { Models } from './models.js'
+import type { Outcomes } from './outcomes.js'
 import { paymentRequired, type Terms } from './offer-terms.js'
 import type { Claim, Claims, ExposureLimits, Payers, Router } from './ports.js'
 import { Refusal } from './refusal.js'
@@ -23,7 +23,7 @@ export interface Gateway extends Acceptance {
   claims: Claims
   payers: Payers
   limits: ExposureLimits
-  blobs: Blobs
+  outcomes: Outcomes
   waiters: Waiters
   scope: Receipt.Scope
   logger: Logger
@@ -87,8 +87,8 @@ async function answer({ requestId, payment }: Verified, gateway: Gateway, { wait
 /** An answer that comes this soon leaves no trace of having been waited for. Well below the lease of a reservation. */
 const quickMs = 250
 
-const outcomeWithin = (timeoutMs: number, requestId: Hex.Hex, { waiters, blobs }: Gateway): Promise<RequestOutcome['outcome'] | undefined> =>
-  waiters.until(requestId, () => Outcome.read(blobs, requestId), { timeoutMs, everyMs: 1_000 })
+const outcomeWithin = (timeoutMs: number, requestId: Hex.Hex, { waiters, outcomes }: Gateway): Promise<RequestOutcome['outcome'] | undefined> =>
+  waiters.until(requestId, () => outcomes.read(requestId), { timeoutMs, everyMs: 1_000 })
 
 /** The request is durable, as whoever published it knows, and its answer takes a while: from now on nobody takes its claim for abandoned. */
 async function slowOutcome(requestId: Hex.Hex, payment: Payment.Payment | undefined, gateway: Gateway): Promise<RequestOutcome['outcome'] | undefined> {

@@ -1,18 +1,20 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { AppError, Hex, type Lifecycle, type Secp256k1 } from '@haca/core'
 import { BatchSettledSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentSettledSchema, type BatchSettled, type InferenceCompleted, type InferenceRequested, type InferenceVoided, type PaymentFailed, type PaymentSettled } from '@haca/proto'
-import { Outcome, type Blobs } from '@haca/platform/blobs'
+import type { Blobs } from '@haca/platform/blobs'
 import type { Bus, Consumption } from '@haca/platform/bus'
 import type { Logger } from '@haca/platform/log'
 import { Fact, Wire } from '@haca/platform/wire'
 import type { Waiters } from './await-outcome.js'
 import { stateConflict } from './events.js'
+import type { Outcomes } from './outcomes.js'
 import type { Claim, ClaimId, Claims } from './ports.js'
 
 export interface Projection {
   claims: Claims
   waiters: Waiters
   blobs: Blobs
+  outcomes: Outcomes
   instance: string
   /** Settlers whose word of payments and batches counts. */
   factSigners: readonly Hex.Hex[]
@@ -45,7 +47,7 @@ export function consumeEvents(bus: Bus, projection: Projection, inFlightMax: num
 
 export async function completed(message: InferenceCompleted, projection: Projection): Promise<void> {
   const requestId = Wire.hex(message.requestId, 32, 'request_id')
-  const outcome = await Outcome.read(projection.blobs, requestId)
+  const outcome = await projection.outcomes.read(requestId)
   if (outcome?.case !== 'completed') throw new AppError('completion.forged', { detail: 'no such answer was stored' })
   const payment = Wire.toPayment(outcome.value.payment)
   await step(payment, 'delivered', {}, { event: 'completed', requestId, projection })
@@ -55,7 +57,7 @@ export async function completed(message: InferenceCompleted, projection: Project
 
 export async function voided(message: InferenceVoided, projection: Projection): Promise<void> {
   const requestId = Wire.hex(message.requestId, 32, 'request_id')
-  const outcome = await Outcome.read(projection.blobs, requestId)
+  const outcome = await projection.outcomes.read(requestId)
   if (outcome?.case !== 'voided') throw new AppError('void.forged', { detail: 'no such void was decided' })
   // A void decided by the sweeper has no payment in it: nobody but the claim knows.
   const { payment, code, detail } = outcome.value

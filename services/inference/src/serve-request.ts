@@ -121,8 +121,8 @@ function completed(request: Request, work: Work, outputs: Tensor.Tensor[], { nod
   const salt = message.salt.length === 32 ? message.salt : randomBytes(32)
   const receipt = node.signer.sign({
     ...identity(request),
-    requestHash: Digest.requestHash(salt, message.body),
-    outputHash: Digest.outputHash(salt, answer),
+    requestHash: Digest.requestHash(salt, message.body, node.primitives.sha256),
+    outputHash: Digest.outputHash(salt, answer, node.primitives.sha256),
     price: payment.amount,
     mode: Receipt.modes.tee,
   })

@@ -1,4 +1,3 @@
-import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 import * as Abi from '../abi.js'
 import * as Eip712 from '../eip712.js'
@@ -28,7 +27,7 @@ export const typeString = 'EvidenceVerdict(bytes32 requestId,bytes32 receiptHash
 const typeHash = Eip712.hashText(typeString)
 
 /** EIP-712 digest under {name "HACA Evidence", version "1", chainId, verifyingContract = SettlementLog}; rulesHash is the SHA-256 of the rules as JSON. */
-export function hash(verdict: EvidenceVerdict, scope: Scope): Uint8Array {
+export function hash(verdict: EvidenceVerdict, scope: Scope, { keccak256, sha256 }: Pick<Primitives, 'keccak256' | 'sha256'> = portable): Uint8Array {
   const rules = verdict.rules.map(({ rule, ok, detail }) => [rule, ok, detail])
   const words = Abi.concat([
     typeHash,
@@ -36,19 +35,19 @@ export function hash(verdict: EvidenceVerdict, scope: Scope): Uint8Array {
     Hex.toBytes(verdict.receiptHash, 32),
     Abi.word(verdict.affirming ? 1 : 0),
     Hex.toBytes(verdict.evidenceId, 32),
-    Eip712.hashText(verdict.kind),
+    Eip712.hashText(verdict.kind, keccak256),
     sha256(utf8ToBytes(JSON.stringify(rules))),
   ])
-  return Eip712.digest(separator(scope), portable.keccak256(words))
+  return Eip712.digest(separator(scope), keccak256(words), keccak256)
 }
 
 /** Prover's signature; 65 bytes. */
-export const sign = (verdict: EvidenceVerdict, scope: Scope, privateKey: Uint8Array, signing: Pick<Signing, 'sign'> = { sign: signDigest }): Uint8Array =>
-  signing.sign(hash(verdict, scope), privateKey)
+export const sign = (verdict: EvidenceVerdict, scope: Scope, privateKey: Uint8Array, signing: Signing = { ...portable, sign: signDigest }): Uint8Array =>
+  signing.sign(hash(verdict, scope, signing), privateKey)
 
 /** Address that signed, or `undefined`. */
 export function signer(verdict: EvidenceVerdict, signature: Uint8Array, scope: Scope, primitives: Primitives = portable): Hex.Hex | undefined {
-  const address = primitives.recover(hash(verdict, scope), signature)
+  const address = primitives.recover(hash(verdict, scope, primitives), signature)
   return address && Hex.fromBytes(address)
 }
 

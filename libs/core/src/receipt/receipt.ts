@@ -1,6 +1,6 @@
 import * as Abi from '../abi.js'
 import * as Eip712 from '../eip712.js'
-import { AppError, assert } from '../errors.js'
+import { AppError } from '../errors.js'
 import * as Hex from '../hex.js'
 import * as Money from '../money.js'
 import { portable, sign as signDigest, type Primitives } from '../secp256k1.js'
@@ -91,12 +91,12 @@ export function hash(receipt: Receipt, scope: Scope, keccak256: Primitives['kecc
 }
 
 /** Signs a receipt. The key's address must be the receipt's node. */
-export function sign(receipt: Receipt, scope: Scope, privateKey: Uint8Array, signing: Signing = { keccak256: portable.keccak256, sign: signDigest }): Signed {
+export function sign(receipt: Receipt, scope: Scope, privateKey: Uint8Array, signing: Signing = { ...portable, sign: signDigest }): Signed {
   return { receipt, signature: Hex.fromBytes(signing.sign(digest(receipt, scope, signing.keccak256), privateKey)) }
 }
 
 /** Primitives of signing, portable by default. */
-export interface Signing extends Pick<Primitives, 'keccak256'> {
+export interface Signing extends Pick<Primitives, 'keccak256' | 'sha256'> {
   /** r ‖ s ‖ v over a 32-byte digest. */
   sign(digest: Uint8Array, privateKey: Uint8Array): Uint8Array
 }
@@ -172,19 +172,7 @@ function digest(receipt: Receipt, scope: Scope, keccak256: Primitives['keccak256
   for (const name of fields64) put(Abi.uint(receipt[name], 8))
   put(Uint8Array.of(receipt.mode))
   put(Uint8Array.of(receipt.keyKind))
-  return Eip712.digest(separatorOf(scope, receipt.keyKind), keccak256(words), keccak256)
-}
-
-/** Domain separators are constants of a deployment; hashing five words again for every receipt would double the cost. */
-const separators = new Map<string, Uint8Array>()
-function separatorOf(scope: Scope, keyKind: number): Uint8Array {
-  const key = `${scope.chainId}/${scope.log.toLowerCase()}/${domainName(keyKind)}`
-  let found = separators.get(key)
-  if (!found) {
-    assert(separators.size < 10_000, 'a bounded number of deployments')
-    separators.set(key, (found = Eip712.separator(domain(scope, keyKind))))
-  }
-  return found
+  return Eip712.digest(Eip712.separator(domain(scope, receipt.keyKind)), keccak256(words), keccak256)
 }
 
 const isCount = (value: unknown, max: number): boolean => typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max

@@ -60,19 +60,11 @@ export function signer(signed: SignedAuthorization, domainSeparator: Uint8Array,
   return address && Hex.fromBytes(address)
 }
 
-/** Separator of the token a requirement names; cached, because it is a constant of the token. */
+/** Separator of the token a requirement names. */
 export function tokenSeparator(requirements: PaymentRequirements): Uint8Array {
   const { name, version } = requirements.extra as { name: string; version: string }
-  const key = `${requirements.network} ${requirements.asset.toLowerCase()} ${name} ${version}`
-  let found = separators.get(key)
-  if (!found) {
-    assert(separators.size < 1000, 'a bounded number of tokens')
-    found = Eip712.separator({ name, version, chainId: chainId(requirements.network), verifyingContract: requirements.asset as Hex.Hex })
-    separators.set(key, found)
-  }
-  return found
+  return Eip712.separator({ name, version, chainId: chainId(requirements.network), verifyingContract: requirements.asset as Hex.Hex })
 }
-const separators = new Map<string, Uint8Array>()
 
 /** Chain id of a CAIP-2 network of the namespace `eip155`. */
 export function chainId(network: string): number {

@@ -16,6 +16,7 @@ describe('native primitives', () => {
     fc.assert(
       fc.property(bytes32, key, fc.uint8Array({ maxLength: 300 }), (digest, privateKey, data) => {
         expect(native.keccak256(data)).toEqual(Secp256k1.portable.keccak256(data))
+        expect(Uint8Array.from(native.sha256(data))).toEqual(Secp256k1.portable.sha256(data))
         const signature = native.sign(digest, privateKey)
         expect(signature).toEqual(Secp256k1.sign(digest, privateKey))
         const address = native.recover(digest, signature)

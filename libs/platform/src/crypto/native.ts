@@ -1,5 +1,6 @@
 import { Hex, Secp256k1 } from '@haca/core'
 import { createKeccak } from 'hash-wasm'
+import { hash } from 'node:crypto'
 
 /** The hot path's primitives on native code, with signing. */
 export interface Native extends Secp256k1.Primitives {
@@ -20,6 +21,7 @@ export async function loadPrimitives(): Promise<Native> {
   return {
     engine: curve.engine,
     keccak256,
+    sha256: (data) => hash('sha256', data, 'buffer'),
     recover(digest, signature) {
       if (!Secp256k1.isCanonical(signature)) return undefined
       const publicKey = curve.recover(signature.subarray(0, 64), (signature[64] as number) - 27, digest)

@@ -16,7 +16,7 @@ export function paymentOf(request: FastifyRequest): PaymentPayload | undefined {
   const header = request.headers['payment-signature']
   if (header === undefined) return undefined
   if (Array.isArray(header)) throw new Refusal('invalid', 'payment.malformed', 'the header is given twice', PaymentHeader.names.signature)
-  const decoded = PaymentHeader.decodePayment(header)
+  const decoded = PaymentHeader.decodePayment(header, (base64) => Buffer.from(base64, 'base64').toString())
   if (decoded.ok) return decoded.value
   throw new Refusal('invalid', 'payment.malformed', decoded.detail ?? 'the header is malformed', decoded.field)
 }
