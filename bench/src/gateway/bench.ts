@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { calibrate } from '../calibration.js'
 import { median, report, say } from '../report.js'
-import { drive, post, startServer, type Server } from './load.js'
+import { drive, post, startServer, type Server } from '../load.js'
 
 const rounds = 3
 const atOnce = 16
-const counts = { ours: 2_000, official: 400 }
+const counts = { ours: 10_000, official: 400 }
 const body = digitBody(3)
 
 /** CPU of a paid request: our gateway and its Redis beside the official middleware with the official facilitator, in one run. */
