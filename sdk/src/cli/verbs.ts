@@ -157,4 +157,3 @@ function idOf(args: Arguments): Hex.Hex {
 
 /** Amounts are bigints; JSON has them as decimal strings. */
 const bigints = (_name: string, value: unknown): unknown => (typeof value === 'bigint' ? value.toString() : value)
-

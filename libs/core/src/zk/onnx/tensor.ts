@@ -203,4 +203,3 @@ export function toRaw(tensor: Tensor): Uint8Array {
   }
   return raw
 }
-
