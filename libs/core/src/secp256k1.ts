@@ -56,6 +56,9 @@ export function addressOf(publicKey: Uint8Array, keccak256: Primitives['keccak25
   return keccak256(publicKey.subarray(1)).slice(12)
 }
 
+/** Address (20 bytes) of a public key, compressed or not. */
+export const addressOfPublicKey = (publicKey: Uint8Array): Uint8Array => addressOf(secp256k1.Point.fromBytes(publicKey).toBytes(false), keccak_256)
+
 /** Address of a private key (32 bytes). */
 export const addressOfKey = (privateKey: Uint8Array): Hex.Hex =>
   Hex.checksum(Hex.fromBytes(addressOf(secp256k1.getPublicKey(privateKey, false), keccak_256)))

@@ -42,3 +42,14 @@ function table(alphabet: string): Uint8Array {
   for (let i = 0; i < 64; i++) values[alphabet.charCodeAt(i)] = i
   return values
 }
+
+/** base64url without padding (RFC 4648 §5). */
+export function encodeBase64Url(bytes: Uint8Array): string {
+  let text = ''
+  for (let i = 0; i < bytes.length; i += 3) {
+    const group = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0)
+    const digits = Math.min(bytes.length - i, 3) + 1
+    for (let d = 0; d < digits; d++) text += URL_ALPHABET[(group >> (18 - 6 * d)) & 63]!
+  }
+  return text
+}

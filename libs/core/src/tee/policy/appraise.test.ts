@@ -40,7 +40,7 @@ const baseBinding: KeyBinding = {
   receiptKey: RECEIPT_KEY,
   hpkeKey: null,
   tlsSpki: null,
-  modelManifestHash: fromHex(MODEL_HASH)!,
+  models: [fromHex(MODEL_HASH)!],
   imageId: 'engine-1.8.0',
   session: bytes(3, 16),
   gpu: [],
@@ -133,6 +133,7 @@ describe('appraise', () => {
       'machine.denied-platform',
       'machine.denied-measurement',
       'machine.denied-signer',
+      'machine.removed',
       'machine.hardware',
       'machine.debug',
       'machine.sept-ve-disable',
@@ -157,6 +158,7 @@ describe('appraise', () => {
           'denied-platform',
           'denied-measurement',
           'denied-signer',
+          'removed',
           'nonce',
           'hardware',
           'debug',
@@ -460,7 +462,7 @@ describe('appraise', () => {
   })
 
   it('does not take a forwarding node for one that holds a model', () => {
-    const binding = { ...registration.binding, modelManifestHash: null }
+    const binding = { ...registration.binding, models: [] }
     const userData = boundFields(binding, challenge).userData
     const appraisal = run({ claims: machine({ userData }), registration: { binding } })
     expect(failed(appraisal)).toEqual(['model.known'])
@@ -486,7 +488,7 @@ describe('appraise, by vendor', () => {
         crypto,
       },
     )
-    const binding = { ...baseBinding, kind: 'sev-snp' as const, imageId: 'azure', modelManifestHash: null }
+    const binding = { ...baseBinding, kind: 'sev-snp' as const, imageId: 'azure', models: [] }
     const images = [
       {
         id: 'azure',
@@ -535,7 +537,7 @@ describe('appraise, by vendor', () => {
         crypto,
       },
     )
-    const binding = { ...baseBinding, kind: 'nitro' as const, imageId: 'n', modelManifestHash: null }
+    const binding = { ...baseBinding, kind: 'nitro' as const, imageId: 'n', models: [] }
     const { '0': pcr0, '1': pcr1, '2': pcr2 } = vector['pcrs']
     const images = [{ id: 'n', kind: 'nitro', match: { pcr0, pcr1, pcr2 }, modelBinding: 'none', activeFrom: 0 }]
     const judge = (seconds: number, change: Partial<EvidenceClaims> = {}) => {

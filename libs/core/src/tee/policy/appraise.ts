@@ -2,6 +2,7 @@ import { toHex } from '../bytes.js'
 import { VERIFIER_VERSION, type EvidenceClaims } from '../evidence.js'
 import { checkBoundFields, deviceNonce, type Challenge, type KeyBinding } from './binding.js'
 import type { HardwareRule, ImageRule, Policy } from './document.js'
+import { describeRemoval, removalsOf } from './removals.js'
 
 /** A key that wants to be trusted: what it claims to be bound to, the challenge it answered, and when that arrived. */
 export interface KeyRegistration {
@@ -180,8 +181,9 @@ function denialRules(
   claims: EvidenceClaims,
   label: string,
   { binding }: KeyRegistration,
-  { deny, denyIds }: Policy,
+  policy: Policy,
 ): RuleVerdict[] {
+  const { deny, denyIds } = policy
   const { kind, product, platformId, measurements, provenance } = claims
   const denied = deny.find((rule) => rule.kind === kind && (rule.product ?? product) === product)
   const measured = Object.entries(measurements).find(([, value]) => denyIds.measurement.includes(value))
@@ -203,7 +205,14 @@ function denialRules(
       measured ? `${measured[0]} is denied` : 'no measurement is denied',
     ),
     verdict(`${label}.denied-signer`, !signers.some((id) => denyIds.signer.includes(id)), `receipt key ${signers[0]}`),
+    removalRule(claims, label, binding, policy),
   ]
+}
+
+function removalRule(claims: EvidenceClaims, label: string, binding: KeyBinding, policy: Policy): RuleVerdict {
+  const removals = removalsOf(claims, binding, policy)
+  const detail = removals.map(describeRemoval).join('; ') || `nothing of it was removed up to epoch ${policy.epoch}`
+  return verdict(`${label}.removed`, removals.length === 0, detail)
 }
 
 interface HardwareMatch {
@@ -410,18 +419,16 @@ function imageRules(
   ]
 }
 
-function modelRule(image: ImageRule | undefined, { modelManifestHash }: KeyBinding, { models }: Policy): RuleVerdict {
-  if (modelManifestHash === null) {
+function modelRule(image: ImageRule | undefined, binding: KeyBinding, policy: Policy): RuleVerdict {
+  if (binding.models.length === 0) {
     const allowed = image?.modelBinding === 'none'
     return verdict('model.known', allowed, 'no model is bound: model weights are unknown')
   }
-  const hash = toHex(modelManifestHash)
-  const model = models.find(({ manifestHash }) => manifestHash === hash)
-  return verdict(
-    'model.known',
-    model !== undefined,
-    model ? `model ${model.id}` : `model manifest sha256:${hash} is on no list`,
-  )
+  const bound = binding.models.map(toHex)
+  const known = policy.models.filter(({ manifestHash }) => bound.includes(manifestHash))
+  const unlisted = bound.find((hash) => !known.some(({ manifestHash }) => manifestHash === hash))
+  const detail = unlisted ? `model manifest sha256:${unlisted} is on no list` : `models ${known.map(({ id }) => id).join(', ')}`
+  return verdict('model.known', unlisted === undefined, detail)
 }
 
 /** Each device once, and exactly those whose evidence the machine signed. */

@@ -1,6 +1,6 @@
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { concat, equal, utf8 } from '../bytes.js'
+import { compare, concat, equal, utf8 } from '../bytes.js'
 import * as Cbor from '../cbor.js'
 import { AttestationError } from '../error.js'
 import { TEE_KINDS, type EvidenceClaims, type TeeKind } from '../evidence.js'
@@ -25,8 +25,11 @@ export interface KeyBinding {
   readonly hpkeKey: Uint8Array | null
   /** SHA-256 of the TLS certificate's SubjectPublicKeyInfo, 32 bytes, or `null`. */
   readonly tlsSpki: Uint8Array | null
-  /** Digest of the ordered model manifest, 32 bytes. `null` for a node that forwards: its model weights are unknown. */
-  readonly modelManifestHash: Uint8Array | null
+  /**
+   * Digests of the manifests of the models it holds, 32 bytes each, in ascending order. Empty for a node that forwards: its
+   * model weights are unknown.
+   */
+  readonly models: readonly Uint8Array[]
   /** The image of the policy that the node says it runs. */
   readonly imageId: string
   /** 16 random bytes drawn at each start. */
@@ -38,6 +41,7 @@ export interface KeyBinding {
 export const BINDING_DOMAIN = 'haca/keybinding/1'
 export const BINDING_BYTES_MAX = 4096
 const DEVICES_MAX = 32
+const MODELS_MAX = 64
 const IMAGE_ID_MAX = 128
 
 /** A verifier's challenge: single use, short-lived. */
@@ -55,7 +59,7 @@ export function encodeBinding(binding: KeyBinding): Uint8Array {
   checkSizes(binding, (why) => {
     throw new RangeError(why)
   })
-  return Cbor.encode({ ...binding, gpu: binding.gpu })
+  return Cbor.encode({ ...binding })
 }
 
 /** Decodes exactly what `encodeBinding` writes; any other spelling refuses with `evidence-malformed`. */
@@ -68,8 +72,9 @@ export function decodeBinding(bytes: Uint8Array): KeyBinding {
   if (!known) malformed('fields')
   if (binding.v !== 1 || binding.domain !== BINDING_DOMAIN) malformed('version or domain')
   if (!Array.isArray(binding.gpu)) malformed('gpu')
+  if (!Array.isArray(binding.models)) malformed('models')
   checkSizes(binding, malformed)
-  if (!equal(Cbor.encode({ ...binding, gpu: binding.gpu }), bytes)) malformed('not in canonical form')
+  if (!equal(Cbor.encode({ ...binding }), bytes)) malformed('not in canonical form')
   return binding
 }
 
@@ -83,7 +88,7 @@ const FIELDS: readonly (keyof KeyBinding)[] = [
   'receiptKey',
   'hpkeKey',
   'tlsSpki',
-  'modelManifestHash',
+  'models',
   'imageId',
   'session',
   'gpu',
@@ -100,10 +105,16 @@ function checkSizes(binding: KeyBinding, refuse: (why: string) => never): void {
     refuse('receiptKey')
   if (!optional(binding.hpkeKey, 32)) refuse('hpkeKey')
   if (!optional(binding.tlsSpki, 32)) refuse('tlsSpki')
-  if (!optional(binding.modelManifestHash, 32)) refuse('modelManifestHash')
+  if (!isAscending(binding.models, MODELS_MAX)) refuse('models')
   if (typeof binding.imageId !== 'string' || binding.imageId.length > IMAGE_ID_MAX) refuse('imageId')
   if (!sized(binding.session, 16)) refuse('session')
   if (binding.gpu.length > DEVICES_MAX || !binding.gpu.every((digest) => sized(digest, 32))) refuse('gpu')
+}
+
+/** Digests in ascending order, none twice: one spelling per set. */
+function isAscending(digests: readonly Uint8Array[], most: number): boolean {
+  const sized = digests.every((digest) => digest instanceof Uint8Array && digest.length === 32)
+  return sized && digests.length <= most && digests.every((digest, i) => i === 0 || compare(digests[i - 1]!, digest) < 0)
 }
 
 /** SHA-256 of the binding's bytes. */

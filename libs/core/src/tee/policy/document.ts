@@ -6,6 +6,7 @@ import { FLAGS, TEE_KINDS, type TeeKind } from '../evidence.js'
 import { Fields } from '../fields.js'
 import * as Json from '../json.js'
 import type { RevocationMode } from '../revocation.js'
+import type { Removal } from './removals.js'
 
 /**
  * The appraisal policy: which hardware, images and models a network takes, by epoch. Decoding is strict: unknown
@@ -17,6 +18,7 @@ export interface Policy {
   readonly chainId: number
   /** Lower-case hexadecimal of the signer registry's address. */
   readonly registry: HexDigits
+  /** The document's number; a later one when removals were applied. */
   readonly epoch: number
   /** Unix seconds. */
   readonly notBefore: number
@@ -26,6 +28,8 @@ export interface Policy {
   readonly denyIds: DenyIds
   readonly images: readonly ImageRule[]
   readonly models: readonly ModelRule[]
+  /** What guardians removed since; empty as decoded, see `withRemovals`. */
+  readonly removed: readonly Removal[]
   /** SHA-256 of the document as it came. */
   readonly digest: HexDigits
 }
@@ -142,6 +146,7 @@ export function decodePolicy(bytes: Uint8Array): Policy {
     denyIds: decodeDenyIds(fields.object('denyIds')),
     images: fields.objects('images').map(decodeImage),
     models: fields.objects('models').map(decodeModel),
+    removed: [],
     digest: toHex(sha256(bytes)),
   }
   fields.end()
