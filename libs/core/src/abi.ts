@@ -13,30 +13,39 @@ export const word = (value: bigint | number): Uint8Array => uint(value, 32)
 
 /** 32-byte word of an address or of 32 bytes, left-padded as Solidity does for addresses. */
 export function padded(value: string): Uint8Array {
+  const out = new Uint8Array(32)
+  putHex(out, value)
+  return out
+}
+
+function putHex(word: Uint8Array, value: string): void {
   const bytes = Hex.toBytes(value)
   assert(bytes.length <= 32, 'a value of at most 32 bytes')
-  const out = new Uint8Array(32)
-  out.set(bytes, 32 - bytes.length)
-  return out
+  word.set(bytes, 32 - bytes.length)
 }
 
 /** `abi.encode` for the static types we hash and for strings (Solidity ABI specification, "Formal Specification of the Encoding"). */
 export function encode(values: readonly Value[]): Uint8Array {
-  const heads: Uint8Array[] = []
-  const tails: Uint8Array[] = []
-  let offset = values.length * 32
-  for (const item of values) {
-    if (item.type === 'string') {
-      const tail = encodeText(item.value)
-      heads.push(word(offset))
-      tails.push(tail)
-      offset += tail.length
-    } else {
-      heads.push(item.type === 'uint' ? word(item.value) : padded(item.value))
-    }
+  const texts = values.map((item) => (item.type === 'string' ? utf8ToBytes(item.value) : undefined))
+  const tails = texts.reduce((sum, text) => sum + (text ? 32 + padded32(text.length) : 0), 0)
+  const out = new Uint8Array(values.length * 32 + tails)
+  let tail = values.length * 32
+  for (const [i, item] of values.entries()) {
+    const head = out.subarray(i * 32, i * 32 + 32)
+    const text = texts[i]
+    if (text) {
+      putNumber(head, tail)
+      putNumber(out.subarray(tail, tail + 32), text.length)
+      out.set(text, tail + 32)
+      tail += 32 + padded32(text.length)
+    } else if (item.type === 'uint') assert(put(head, item.value), 'an unsigned integer of at most 32 bytes')
+    else putHex(head, item.value)
   }
-  return concat([...heads, ...tails])
+  return out
 }
+
+/** A length rounded up to whole words. */
+const padded32 = (length: number): number => Math.ceil(length / 32) * 32
 
 /** Bytes one after another. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
@@ -52,10 +61,11 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
 /** Big-endian unsigned integer of `width` bytes, 32 at most. */
 export function uint(value: bigint | number, width: number): Uint8Array {
   const out = new Uint8Array(width)
-  const fits = typeof value === 'number' ? putNumber(out, value) : putBigInt(out, value)
-  assert(fits, `an unsigned integer of at most ${width} bytes`)
+  assert(put(out, value), `an unsigned integer of at most ${width} bytes`)
   return out
 }
+
+const put = (out: Uint8Array, value: bigint | number): boolean => (typeof value === 'number' ? putNumber(out, value) : putBigInt(out, value))
 
 /** Writes a number right-aligned; false when it is not an unsigned integer, or does not fit. */
 function putNumber(out: Uint8Array, value: number): boolean {
@@ -68,7 +78,7 @@ function putNumber(out: Uint8Array, value: number): boolean {
   return rest === 0
 }
 
-/** The same, eight bytes at a time. */
+/** The same, six bytes at a time, which a number holds exactly. */
 function putBigInt(out: Uint8Array, value: bigint): boolean {
   if (value < 0n) return false
   if (value <= BigInt(Number.MAX_SAFE_INTEGER)) return putNumber(out, Number(value))
@@ -78,12 +88,4 @@ function putBigInt(out: Uint8Array, value: bigint): boolean {
     rest >>= 48n
   }
   return rest === 0n
-}
-
-function encodeText(text: string): Uint8Array {
-  const bytes = utf8ToBytes(text)
-  const out = new Uint8Array(32 + Math.ceil(bytes.length / 32) * 32)
-  out.set(word(bytes.length), 0)
-  out.set(bytes, 32)
-  return out
 }

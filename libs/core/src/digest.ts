@@ -78,15 +78,19 @@ export const boundNonce = (requestHash: Hex.Hex): Hex.Hex =>
     ),
   )
 
-/** What makes two requests the same request: operation, body bytes, salt and payment-identifier. */
+/**
+ * What makes two requests the same request: SHA-256("haca/fingerprint/1 " ‖ operation ‖ 0 ‖ identifier:32 ‖ salt length:1 ‖ salt ‖ body). An
+ * operation has no zero byte, so no two requests share a preimage.
+ */
 export const fingerprint = (request: { operation: string; body: Uint8Array; salt: Uint8Array; identifier: Hex.Hex }, sha256: Sha256 = portable.sha256): Hex.Hex =>
   Hex.fromBytes(
     sha256(
       Abi.concat([
-        sha256(utf8ToBytes(`haca/fingerprint/1 ${request.operation}`)),
-        sha256(request.body),
-        sha256(request.salt),
+        utf8ToBytes(`haca/fingerprint/1 ${request.operation}\0`),
         Hex.toBytes(request.identifier, 32),
+        Uint8Array.of(request.salt.length),
+        request.salt,
+        request.body,
       ]),
     ),
   )

@@ -44,7 +44,7 @@ export class RedisClaims implements Claims {
         ...[this.#key('ready'), k.claim, k.payer, k.totals, k.lost, k.due, k.alias],
         ...[claim.paymentId, claim.requestId, claim.fingerprint, claim.amount.toString(), claim.flow, claim.validBefore * 1000],
         ...[nowMs, limits.payerCap.toString(), limits.totalCap.toString(), limits.balanceMaxAgeMs, ttlMs(claim, nowMs), leaseMs],
-        ...fieldsOf(claim),
+        factsOf(claim),
       ),
     )) as [string, (string | string[])?]
     const [outcome, detail] = answer
@@ -77,8 +77,12 @@ export class RedisClaims implements Claims {
 
   async restore(claim: Claim): Promise<void> {
     const k = this.#keysOf(claim)
-    const { state, ...fields } = claim
-    await this.#run(() => this.#redis.restoreClaim(k.claim, k.payer, k.totals, k.due, k.alias, claim.paymentId, claim.amount.toString(), claim.flow, claim.validBefore * 1000, ttlMs(claim, Date.now()), 'state', state, ...fieldsOf(fields)))
+    await this.#run(() =>
+      this.#redis.restoreClaim(
+        ...[k.claim, k.payer, k.totals, k.due, k.alias],
+        ...[claim.paymentId, claim.requestId, claim.fingerprint, claim.amount.toString(), claim.flow, claim.validBefore * 1000, ttlMs(claim, Date.now()), claim.state, factsOf(claim)],
+      ),
+    )
   }
 
   async byPayment(paymentId: Hex.Hex): Promise<Claim | undefined> {
@@ -186,6 +190,9 @@ const maxExact = 1n << 52n
 
 const ttlMs = (claim: Pick<Claim, 'validBefore'>, nowMs: number): number => Math.max(claim.validBefore * 1000, nowMs) - nowMs + keepAfterExpiryMs
 
+/** What no script looks at, as one field: every field of a command is work for both sides. */
+const factsOf = ({ paymentId, payer, validBefore, acceptedAtMs }: Omit<Claim, 'state'>): string => JSON.stringify([paymentId, payer, validBefore, acceptedAtMs])
+
 /** Names and values of a hash, one after another. */
 const fieldsOf = (fields: object): string[] => Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]))
 
@@ -204,16 +211,14 @@ function decode(flat: readonly string[]): Claim {
 }
 
 function toClaim(fields: Record<string, string>): Claim {
+  const [paymentId, payer, validBefore, acceptedAtMs] = JSON.parse(fields.facts as string) as [Hex.Hex, Hex.Hex, number, number]
   return {
-    paymentId: fields.paymentId as Hex.Hex,
+    ...{ paymentId, payer, validBefore, acceptedAtMs },
     requestId: fields.requestId as Hex.Hex,
     fingerprint: fields.fingerprint as Hex.Hex,
-    payer: fields.payer as Hex.Hex,
     amount: BigInt(fields.amount as string),
     flow: fields.flow as Payment.Flow,
     state: fields.state as Lifecycle.State,
-    validBefore: Number(fields.validBefore),
-    acceptedAtMs: Number(fields.acceptedAtMs),
     ...(fields.code === undefined ? {} : { code: fields.code }),
     ...(fields.detail === undefined ? {} : { detail: fields.detail }),
     ...(fields.transaction === undefined ? {} : { transaction: fields.transaction as Hex.Hex }),

@@ -28,7 +28,7 @@ if ARGV[5] == 'authorization' then
   end
 end
 redis.call('HINCRBY', KEYS[3], 'exposure', amount)
-redis.call('HSET', KEYS[2], 'state', 'reserved', 'counted', counted, 'released', '0', 'leaseUntilMs', now + tonumber(ARGV[12]), unpack(ARGV, 13))
+redis.call('HSET', KEYS[2], 'state', 'reserved', 'counted', counted, 'released', '0', 'leaseUntilMs', now + tonumber(ARGV[12]), 'requestId', ARGV[2], 'fingerprint', ARGV[3], 'amount', ARGV[4], 'flow', ARGV[5], 'facts', ARGV[13])
 redis.call('PEXPIRE', KEYS[2], ARGV[11])
 redis.call('SET', KEYS[7], ARGV[1], 'PX', ARGV[11])
 redis.call('ZADD', KEYS[6], ARGV[6], ARGV[1])
@@ -103,19 +103,19 @@ redis.call('HSET', KEYS[1], 'leaseUntilMs', tonumber(ARGV[1]) + tonumber(ARGV[2]
 return 1
 `
 
-/** KEYS claim payer totals due alias · ARGV payment id, amount, flow, due, ttl, then the claim's fields. Rebuilt claims count as risked: what is not known is not given away. */
+/** KEYS claim payer totals due alias · ARGV payment id, request id, fingerprint, amount, flow, due, ttl, state, facts. Rebuilt claims count as risked: what is not known is not given away. */
 export const restore = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 local counted = '0'
-if ARGV[3] == 'authorization' then
-  redis.call('INCRBY', KEYS[3], ARGV[2])
+if ARGV[5] == 'authorization' then
+  redis.call('INCRBY', KEYS[3], ARGV[4])
   counted = '1'
 end
-redis.call('HINCRBY', KEYS[2], 'exposure', ARGV[2])
-redis.call('HSET', KEYS[1], 'counted', counted, 'released', '0', 'leaseUntilMs', 0, unpack(ARGV, 6))
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
-redis.call('SET', KEYS[5], ARGV[1], 'PX', ARGV[5])
-redis.call('ZADD', KEYS[4], ARGV[4], ARGV[1])
+redis.call('HINCRBY', KEYS[2], 'exposure', ARGV[4])
+redis.call('HSET', KEYS[1], 'state', ARGV[8], 'counted', counted, 'released', '0', 'leaseUntilMs', 0, 'requestId', ARGV[2], 'fingerprint', ARGV[3], 'amount', ARGV[4], 'flow', ARGV[5], 'facts', ARGV[9])
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
+redis.call('SET', KEYS[5], ARGV[1], 'PX', ARGV[7])
+redis.call('ZADD', KEYS[4], ARGV[6], ARGV[1])
 return 1
 `
 
