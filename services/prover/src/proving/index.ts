@@ -1,0 +1,5 @@
+export type { Circuit, Proved, Prover } from './prover.js'
+export { EngineProver, type EngineProverOptions } from './engine-prover.js'
+export { SnarkjsProver, type SnarkjsProverOptions } from './snarkjs-prover.js'
+export { selfChecked } from './self-check.js'
+export { engineBytes, snarkjsBytes, zkeyShape, type ZkeyShape } from './zkey-shape.js'
