@@ -9,3 +9,4 @@ export { decodeProgram, encodeProgram, type Program } from './witness/program.js
 export { infer, type OutputValue, type Request, type Witness, witness } from './witness/witness.js'
 export { OPERATORS } from './lower/operators.js'
 export * as Groth16 from './groth16/index.js'
+export * as Ceremony from './ceremony/index.js'
