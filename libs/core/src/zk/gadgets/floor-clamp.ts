@@ -1,3 +1,4 @@
+import { bitLength } from '../ir/bounds.js'
 import type { WireSink } from '../ir/operation.js'
 import type { ConstraintSystem } from '../r1cs/constraint-system.js'
 import { type LinearCombination, add, combine, constant, one, scale, subtract } from '../r1cs/linear-combination.js'
@@ -108,6 +109,7 @@ function multiply(system: ConstraintSystem, a: LinearCombination, b: LinearCombi
   return product
 }
 
-const isMask = (value: number): boolean => Number.isInteger(Math.log2(value + 1))
+/** Whether a number is all ones in binary. Not by logarithms: they round 2^49 - 2 to a mask. */
+const isMask = (value: number): boolean => 2 ** bitLength(value) - 1 === value
 
-const maskBits = (value: number): number => Math.log2(value + 1)
+const maskBits = (value: number): number => bitLength(value)

@@ -189,6 +189,22 @@ describe.each(cases)('$name', ({ prime, inputs, constrain, assign, expected }) =
 
 const toField = (value: number): bigint => (value < 0 ? 21888242871839275222246405745257275088548364400416034343698204186575808495617n + BigInt(value) : BigInt(value))
 
+describe('saturation at a bound near 2^49', () => {
+  // log2 of these bounds plus one is 49 in doubles, though only 2^49 - 1 is a mask of ones.
+  it.each([2 ** 49 - 2, 2 ** 49 - 1, 2 ** 49])('gives %i for what exceeds it', (most) => {
+    const spec: FloorClamp = { width: 51, signed: true, shift: 0, lower: true, most }
+    const system = new ConstraintSystem(1)
+    constrainFloorClamp(system, wire(1), spec)
+    const r1cs = read(system.finish())
+    for (const t of [-1, most - 1, most, most + 1, 2 ** 50 - 1]) {
+      const witness: bigint[] = [1n, toField(t)]
+      const sink: WireSink = { small: (value) => void witness.push(toField(value)), element: (value) => void witness.push(value) }
+      expect(assignFloorClamp(sink, t, spec)).toBe(clamp(t, 0, most))
+      expect(violated(r1cs, witness), `input ${t}`).toBeUndefined()
+    }
+  })
+})
+
 describe('costs', () => {
   const cost = (spec: FloorClamp) => {
     const system = new ConstraintSystem(1)

@@ -123,7 +123,8 @@ export const rewire: Operation<null> = {
   name: 'rewire',
   arity: 1,
   size: (_attributes, [size]) => size!,
-  bound: (_attributes, [x]) => x!,
+  // The combination may have been divisible by its coefficients; the new wire's coefficient is one.
+  bound: (_attributes, [x]) => bounds(x!.lo, x!.hi, new Uint8Array(x!.lo.length), x!.magnitude),
 
   constrain(system, _attributes, [x]) {
     return x!.map((term): LinearCombination => {
