@@ -1,7 +1,10 @@
-/** Exact handling of binary floating-point numbers. */
+import { refusal } from '../error.js'
+
+/** Exact handling of binary floating-point numbers. What is infinite or no number is a model's fault, and refused. */
 
 /** Largest e with x / 2^e an odd integer; Infinity for zero. */
 export function lowestExponent(x: number): number {
+  if (!Number.isFinite(x)) throw refusal('zk.model-invalid', `a constant is ${x}`)
   if (x === 0) return Number.POSITIVE_INFINITY
   let exponent = 0
   let rest = Math.abs(x)
@@ -18,6 +21,7 @@ export function lowestExponent(x: number): number {
 
 /** floor(log2 x) for x > 0, exactly. */
 export function floorLog2(x: number): number {
+  if (!(x > 0 && x < Number.POSITIVE_INFINITY)) throw refusal('zk.model-invalid', `a magnitude of ${x} came out of the model's constants`)
   let exponent = Math.floor(Math.log2(x))
   // The logarithm may be off by one next to a power of two.
   while (2 ** exponent > x) exponent--
