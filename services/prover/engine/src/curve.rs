@@ -63,7 +63,7 @@ impl<F: Coordinate> Affine<F> {
     }
 
     #[inline(always)]
-    pub fn neg(self) -> Self {
+    pub fn negated(self) -> Self {
         Affine { x: self.x, y: self.y.neg() }
     }
 
@@ -240,11 +240,11 @@ mod tests {
         assert_eq!(times(0), Affine::INFINITY);
         assert_eq!(Xyzz::from_affine(&g).double().to_affine(), times(2));
         assert_eq!(Xyzz::from_affine(&g).add_affine(&g).to_affine(), times(2));
-        assert_eq!(Xyzz::from_affine(&g).add_affine(&g.neg()).to_affine(), Affine::INFINITY);
+        assert_eq!(Xyzz::from_affine(&g).add_affine(&g.negated()).to_affine(), Affine::INFINITY);
         assert_eq!(g.times(&[5, 0, 0, 0]).add(&g.times(&[7, 0, 0, 0])).to_affine(), times(12));
         assert_eq!(g.times(&[6, 0, 0, 0]).add(&g.times(&[6, 0, 0, 0])).to_affine(), times(12));
         assert!(g.times(&ScalarModulus::P).is_infinity());
-        assert_eq!(g.times(&subtract(&ScalarModulus::P, &[1, 0, 0, 0]).0).to_affine(), g.neg());
+        assert_eq!(g.times(&subtract(&ScalarModulus::P, &[1, 0, 0, 0]).0).to_affine(), g.negated());
         for n in 1..20 {
             assert!(times(n).is_on_curve(F::b()));
         }

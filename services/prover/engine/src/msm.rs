@@ -269,16 +269,16 @@ impl<F: Coordinate> Buckets<F> {
         let mut next: Vec<u32> = self.starts[..count].to_vec();
         self.work.clear();
         self.work.resize(self.starts[count] as usize, Affine::INFINITY);
-        for bucket in 0..count {
-            if !self.sums[bucket].is_infinity() {
-                self.work[next[bucket] as usize] = self.sums[bucket];
-                next[bucket] += 1;
+        for (sum, at) in self.sums.iter().zip(&mut next) {
+            if !sum.is_infinity() {
+                self.work[*at as usize] = *sum;
+                *at += 1;
             }
         }
         for &(bucket, entry) in entries {
             let point = points.get((entry & !NEGATIVE) as usize);
             let at = &mut next[bucket as usize];
-            self.work[*at as usize] = if entry & NEGATIVE == 0 { point } else { point.neg() };
+            self.work[*at as usize] = if entry & NEGATIVE == 0 { point } else { point.negated() };
             *at += 1;
         }
         let mut stride = 1;
@@ -379,7 +379,7 @@ mod tests {
             .map(|i| {
                 at = if i % 5 == 4 { at } else { at.double().add_affine(&F::generator()) };
                 // Infinity, repeated points and opposite ones are among them.
-                if i % 11 == 7 { Affine::INFINITY } else if i % 7 == 3 { at.to_affine().neg() } else { at.to_affine() }
+                if i % 11 == 7 { Affine::INFINITY } else if i % 7 == 3 { at.to_affine().negated() } else { at.to_affine() }
             })
             .collect()
     }

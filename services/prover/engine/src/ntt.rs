@@ -57,19 +57,19 @@ impl Transform {
         Transform { log, factors }
     }
 
-    pub fn len(&self) -> usize {
+    fn size(&self) -> usize {
         1 << self.log
     }
 
     /// n·coefficients of the polynomial whose value at ω_n^k stands at reversed(k).
     pub fn to_coefficients(&self, values: &mut [Fr]) {
-        assert_eq!(values.len(), self.len());
+        assert_eq!(values.len(), self.size());
         self.inverse(values, 0, 0);
     }
 
     /// Values of a polynomial: the one at ω_2n^(2k+1) comes to stand at reversed(k).
     pub fn to_odd_values(&self, coefficients: &mut [Fr]) {
-        assert_eq!(coefficients.len(), self.len());
+        assert_eq!(coefficients.len(), self.size());
         self.forward(coefficients, 0, 0);
     }
 

@@ -222,10 +222,13 @@ fn member(name: &str, bytes: &[u8]) -> Result<G2> {
 /// Coefficients read at a time; they are read and not mapped, so that they never count as memory of ours.
 const READ: usize = (1 << 20) / COEFFICIENT_BYTES;
 
+/// Takes a coefficient's matrix, row, wire and bytes.
+type Visit<'a> = dyn FnMut(usize, usize, u32, &[u8]) -> Result<()> + 'a;
+
 /// Section 4 as two matrices and their distinct coefficients.
 fn read_matrices(file: &File, section: Range<usize>, wires: usize, domain: usize) -> Result<([Matrix; 2], Vec<Fr>)> {
     let malformed = |why: &str| error(ZKEY_MALFORMED, why);
-    if section.len() < 4 || (section.len() - 4) % COEFFICIENT_BYTES != 0 {
+    if section.len() < 4 || !(section.len() - 4).is_multiple_of(COEFFICIENT_BYTES) {
         return Err(malformed("truncated coefficients"));
     }
     let total = (section.len() - 4) / COEFFICIENT_BYTES;
@@ -234,7 +237,7 @@ fn read_matrices(file: &File, section: Range<usize>, wires: usize, domain: usize
     if u32::from_le_bytes(first) as usize != total {
         return Err(malformed("another number of coefficients than it says"));
     }
-    let each = |visit: &mut dyn FnMut(usize, usize, u32, &[u8]) -> Result<()>| -> Result<()> {
+    let each = |visit: &mut Visit<'_>| -> Result<()> {
         let mut buffer = vec![0; READ * COEFFICIENT_BYTES];
         for from in (0..total).step_by(READ) {
             let part = &mut buffer[..(total - from).min(READ) * COEFFICIENT_BYTES];

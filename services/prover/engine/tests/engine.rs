@@ -246,7 +246,7 @@ fn damaged_circuits_are_refused() {
     let made = make("r1cs", 1);
     let good = r1cs_file(&made.circuit);
     let (r1cs, zkey) = (made.folder.join("bad.r1cs"), made.folder.join("bad.zkey"));
-    let mut attempt = |bytes: &[u8]| {
+    let attempt = |bytes: &[u8]| {
         std::fs::write(&r1cs, bytes).unwrap();
         setup_dev(&r1cs, &zkey, &Secrets::from_seed("x")).err().map(|e| e.code)
     };
