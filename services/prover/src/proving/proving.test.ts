@@ -71,6 +71,15 @@ describe.runIf(engine)('the Rust engine', () => {
     expect(prover.engine).toBe('haca-prover')
   })
 
+  it('binds the request context, which stands in no constraint', { timeout: 60_000 }, async () => {
+    const { proof, publicSignals } = await engineProver().prove(cancer!, cancer!.wtns)
+    const prepared = Groth16.prepare(cancer!.key) as { value: Groth16.PreparedKey }
+    const last = publicSignals.length - 1
+    expect(publicSignals[last]).toBe(7n)
+    expect(Groth16.verify(prepared.value, publicSignals, proof).ok).toBe(true)
+    for (const other of [0n, 8n, 7n + 2n ** 247n]) expect(Groth16.verify(prepared.value, publicSignals.with(last, other), proof)).toMatchObject({ reason: 'equation' })
+  })
+
   it('says what is wrong with a witness or a key, and goes on', { timeout: 60_000 }, async () => {
     const prover = engineProver()
     expect(await code(prover.prove(cancer!, new Uint8Array(10)))).toEqual({ code: 'prover.witness-invalid', retryable: false })
