@@ -1,0 +1,2 @@
+// Networks for benches and tests outside this package.
+export { leNet5, mlp100k, picture } from './networks.js'
