@@ -2,15 +2,47 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 import datasets
+import network
 from datasets import Quantiser
-from network import Recipe
+from descent import Schedule
 
 Rows = np.ndarray
 Labels = np.ndarray
+Recipe = network.Recipe
+
+
+class Learned(Protocol):
+    """What training gives; `export.py` writes it as ONNX."""
+
+    def labels(self, rows: Rows) -> Labels: ...
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    quantiser: Quantiser
+    network: network.Network
+
+    def labels(self, rows: Rows) -> Labels:
+        return network.logits(self.network, self.quantiser.integers(rows)).argmax(axis=1)
+
+
+def perceptron(quantiser_of: Callable[[Rows], Quantiser]):
+    """Fits the quantiser and then the network."""
+
+    def learn(rows: Rows, labels: Labels, classes: int, recipe: network.Recipe) -> Perceptron:
+        quantiser = quantiser_of(rows)
+        return Perceptron(quantiser, network.train(quantiser.integers(rows), labels, classes, recipe))
+
+    return learn
+
+
+def unchanged(rows: Rows, labels: Labels) -> tuple[Rows, Labels]:
+    return rows, labels
 
 
 @dataclass(frozen=True)
@@ -19,13 +51,18 @@ class Model:
     version: str
     description: str
     input_name: str
-    names_features: bool  # whether the manifest lists what each input column means
-    data_set: str
+    input_shape: tuple[int, ...]  # of one row
+    data: str  # name of the data set in datasets.py
+    data_set: str  # how the manifest names it
     held_out_share: float
     recipe: Recipe
-    quantiser: Callable[[Rows], Quantiser]  # fitted on training rows only
-    augmented: Callable[[Rows, Labels], tuple[Rows, Labels]]  # applied to training rows only
+    learn: Callable[[Rows, Labels, int, Recipe], Learned]  # sees training rows only
+    augmented: Callable[[Rows, Labels], tuple[Rows, Labels]] = unchanged  # applied to training rows only, as published
+    names_features: bool = False  # whether the manifest lists what each input column means
 
+
+CANCER_DATA = "Breast Cancer Wisconsin (Diagnostic), UCI, doi:10.24432/C5DW2B"
+DIGITS_DATA = "Optical Recognition of Handwritten Digits (the 1,797 test pictures), UCI, doi:10.24432/C50P49"
 
 BREAST_CANCER = Model(
     name="breast-cancer",
@@ -35,12 +72,13 @@ BREAST_CANCER = Model(
         "A demonstration on public data from 1993, not a medical device."
     ),
     input_name="measurements",
+    input_shape=(30,),
     names_features=True,
-    data_set="Breast Cancer Wisconsin (Diagnostic), UCI, doi:10.24432/C5DW2B",
+    data="breast-cancer",
+    data_set=CANCER_DATA,
     held_out_share=0.3,
-    recipe=Recipe(hidden=16, hidden_bits=6, output_bits=5, steps=200, learning_rate=0.02, decay=3.0, seed=1),
-    quantiser=lambda rows: datasets.standardise(rows, limit=64),
-    augmented=lambda rows, labels: (rows, labels),
+    recipe=network.Recipe(hidden=16, hidden_bits=6, output_bits=5, schedule=Schedule(200, 0.02, decay=3.0), seed=1),
+    learn=perceptron(lambda rows: datasets.standardise(rows, limit=64)),
 )
 
 DIGITS = Model(
@@ -50,11 +88,12 @@ DIGITS = Model(
         "Reads one handwritten decimal digit from an 8x8 picture: 64 pixels, row by row, each 0 (paper) to 16 (ink)."
     ),
     input_name="pixels",
-    names_features=False,
-    data_set="Optical Recognition of Handwritten Digits (the 1,797 test pictures), UCI, doi:10.24432/C50P49",
+    input_shape=(64,),
+    data="digits",
+    data_set=DIGITS_DATA,
     held_out_share=0.2,
-    recipe=Recipe(hidden=64, hidden_bits=6, output_bits=5, steps=300, learning_rate=0.02, decay=0.5, seed=1),
-    quantiser=lambda rows: datasets.identity(rows.shape[1], low=0, high=16),
+    recipe=network.Recipe(hidden=64, hidden_bits=6, output_bits=5, schedule=Schedule(300, 0.02, decay=0.5), seed=1),
+    learn=perceptron(lambda rows: datasets.identity(rows.shape[1], low=0, high=16)),
     augmented=datasets.with_quarter_shifts,
 )
 

@@ -1,18 +1,44 @@
-"""Writes a network as ONNX: raw FP32 rows in, label and probabilities out."""
+"""Writes what was learned as ONNX: raw FP32 rows in, label and probabilities out."""
 
 import numpy as np
-from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
-from datasets import Quantiser
-from network import INPUT_BITS, Network
+from catalogue import Learned, Model, Perceptron
+from network import INPUT_BITS
 
 OPSET = 17
 IR_VERSION = 8  # the IR that shipped with opset 17
 
+Graph = tuple[list[NodeProto], dict[str, np.ndarray]]
 
-def onnx_model(name: str, input_name: str, quantiser: Quantiser, network: Network) -> bytes:
-    """Serialised ModelProto. The integer core runs from tensor `quantised` to tensor `logits`."""
-    features, classes = len(quantiser.centre), network.w2.shape[1]
+
+def onnx_model(model: Model, classes: int, learned: Learned) -> bytes:
+    """Serialised ModelProto."""
+    assert isinstance(learned, Perceptron)
+    nodes, initialisers = _perceptron(model.input_name, learned)
+    graph = helper.make_graph(
+        nodes,
+        model.name,
+        inputs=[helper.make_tensor_value_info(model.input_name, TensorProto.FLOAT, ["batch", *model.input_shape])],
+        outputs=[
+            helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]),
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes]),
+        ],
+        initializer=[numpy_helper.from_array(np.asarray(v), k) for k, v in initialisers.items()],
+    )
+    proto: ModelProto = helper.make_model(
+        graph,
+        producer_name="haca",
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+    )
+    checker.check_model(proto, full_check=True)
+    return proto.SerializeToString(deterministic=True)
+
+
+def _perceptron(input_name: str, learned: Perceptron) -> Graph:
+    """The integer core runs from tensor `quantised` to tensor `logits`."""
+    quantiser, network = learned.quantiser, learned.network
     initialisers = {
         "low": np.float32(quantiser.low),
         "high": np.float32(quantiser.high),
@@ -28,29 +54,27 @@ def onnx_model(name: str, input_name: str, quantiser: Quantiser, network: Networ
         nodes += [helper.make_node("Mul", ["centred", "scale"], ["scaled"])]
         scaled = "scaled"
     nodes += [
-        helper.make_node("Round", [scaled], ["rounded"]),
-        helper.make_node("Clip", ["rounded", "low", "high"], ["quantised"]),
+        *_quantised(scaled),
         helper.make_node("Gemm", ["quantised", "w1", "b1"], ["accumulated"]),
         helper.make_node("Relu", ["accumulated"], ["hidden"]),
         helper.make_node("Gemm", ["hidden", "w2", "b2"], ["logits"]),
+        *_answer(),
+    ]
+    return nodes, initialisers
+
+
+def _quantised(before: str) -> list[NodeProto]:
+    return [
+        helper.make_node("Round", [before], ["rounded"]),
+        helper.make_node("Clip", ["rounded", "low", "high"], ["quantised"]),
+    ]
+
+
+def _answer() -> list[NodeProto]:
+    return [
         helper.make_node("ArgMax", ["logits"], ["label"], axis=1, keepdims=0, select_last_index=0),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
-    graph = helper.make_graph(
-        nodes,
-        name,
-        inputs=[helper.make_tensor_value_info(input_name, TensorProto.FLOAT, ["batch", features])],
-        outputs=[
-            helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]),
-            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes]),
-        ],
-        initializer=[numpy_helper.from_array(np.asarray(v), k) for k, v in initialisers.items()],
-    )
-    model: ModelProto = helper.make_model(
-        graph, producer_name="haca", ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
-    )
-    checker.check_model(model, full_check=True)
-    return model.SerializeToString(deterministic=True)
 
 
 def _in_units(integers: np.ndarray, bits: int) -> np.ndarray:

@@ -45,7 +45,7 @@ def manifest(model: Model, data: DataSet, onnx: bytes, samples: bytes, evaluatio
             {
                 "name": model.input_name,
                 "datatype": "FP32",
-                "shape": [-1, data.rows.shape[1]],
+                "shape": [-1, *model.input_shape],
                 "allowNonFinite": False,
                 **features,
             },

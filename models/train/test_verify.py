@@ -12,27 +12,83 @@ import onnx
 from onnx import helper, numpy_helper
 
 import verify
-from verify import Folder, Refused
+from folder import Folder, Refused
 
 MODELS = Path(__file__).resolve().parent.parent
+NAMES = sorted(path.parent.name for path in MODELS.glob("*/manifest.json"))
 
 
 class Published(unittest.TestCase):
     def test_every_published_folder_passes_every_check(self):
-        for name in ("breast-cancer", "digits"):
+        for name in NAMES:
             for check in verify.CHECKS:
                 with self.subTest(model=name, check=check.__name__):
                     check(Folder(MODELS / name))
 
+    def test_cards_count_the_parameters_right(self):
+        for name in ("breast-cancer", "digits"):
+            # Clip's bounds and the scaling of the input are not learned.
+            count = sum(tensor.size for key, tensor in tensors(MODELS / name).items() if key[:1] in "wb" and key[1:].isdigit())
+            self.assertIn(f"{count:,} parameters", (MODELS / name / "README.md").read_text())
 
-class Tampered(unittest.TestCase):
-    """Works on a copy of breast-cancer, the folder whose graph has every operator."""
+
+def tensors(path: Path) -> dict[str, np.ndarray]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in Folder(path).graph().initializer}
+
+
+class Tampering(unittest.TestCase):
+    """Works on a copy of one published folder."""
+
+    name: str
 
     def setUp(self):
         root = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, root)
-        self.path = root / "breast-cancer"
-        shutil.copytree(MODELS / "breast-cancer", self.path)
+        self.path = root / self.name
+        shutil.copytree(MODELS / self.name, self.path)
+
+    def refused(self, check: Callable[[Folder], str], reason: str):
+        with self.assertRaisesRegex(Refused, reason):
+            check(Folder(self.path))
+
+    def edit_json(self, file: str, edit: Callable[[dict], object]):
+        path = self.path / file
+        content = json.loads(path.read_bytes())
+        edit(content)
+        path.write_text(json.dumps(content))
+
+    def edit_manifest(self, edit: Callable[[dict], object]):
+        self.edit_json("manifest.json", edit)
+
+    def edit_samples(self, edit: Callable[[list], object]):
+        self.edit_json("samples.json", lambda content: edit(content["samples"]))
+
+    def edit_graph(self, edit: Callable[[onnx.GraphProto], object]):
+        path = self.path / "model.onnx"
+        model = onnx.load_from_string(path.read_bytes())
+        edit(model.graph)
+        path.write_bytes(model.SerializeToString())
+
+    def edit_tensor(self, name: str, edit: Callable[[np.ndarray], np.ndarray]):
+        def replace(graph: onnx.GraphProto):
+            tensor = next(tensor for tensor in graph.initializer if tensor.name == name)
+            tensor.CopyFrom(numpy_helper.from_array(np.asarray(edit(numpy_helper.to_array(tensor))), name))
+
+        self.edit_graph(replace)
+
+    def edit_attribute(self, name: str, edit: Callable[[list], list]):
+        def replace(graph: onnx.GraphProto):
+            attributes = graph.node[0].attribute
+            place = next(i for i, attribute in enumerate(attributes) if attribute.name == name)
+            attributes[place].CopyFrom(helper.make_attribute(name, edit(list(helper.get_attribute_value(attributes[place])))))
+
+        self.edit_graph(replace)
+
+
+class TamperedPerceptron(Tampering):
+    """breast-cancer is the folder whose graph has every operator of a perceptron."""
+
+    name = "breast-cancer"
 
     def test_digests_refuses_one_flipped_bit_in_the_weights(self):
         content = bytearray((self.path / "model.onnx").read_bytes())
@@ -120,35 +176,6 @@ class Tampered(unittest.TestCase):
 
         self.edit_graph(multiply_by_the_batch_mean)
         self.refused(verify.batching, "change an answer")
-
-    def refused(self, check: Callable[[Folder], str], reason: str):
-        with self.assertRaisesRegex(Refused, reason):
-            check(Folder(self.path))
-
-    def edit_manifest(self, edit: Callable[[dict], object]):
-        path = self.path / "manifest.json"
-        manifest = json.loads(path.read_bytes())
-        edit(manifest)
-        path.write_text(json.dumps(manifest))
-
-    def edit_samples(self, edit: Callable[[list], object]):
-        path = self.path / "samples.json"
-        content = json.loads(path.read_bytes())
-        edit(content["samples"])
-        path.write_text(json.dumps(content))
-
-    def edit_graph(self, edit: Callable[[onnx.GraphProto], object]):
-        path = self.path / "model.onnx"
-        model = onnx.load_from_string(path.read_bytes())
-        edit(model.graph)
-        path.write_bytes(model.SerializeToString())
-
-    def edit_tensor(self, name: str, edit: Callable[[np.ndarray], np.ndarray]):
-        def replace(graph: onnx.GraphProto):
-            tensor = next(tensor for tensor in graph.initializer if tensor.name == name)
-            tensor.CopyFrom(numpy_helper.from_array(np.asarray(edit(numpy_helper.to_array(tensor))), name))
-
-        self.edit_graph(replace)
 
 
 if __name__ == "__main__":

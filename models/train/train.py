@@ -13,10 +13,9 @@ import onnxruntime
 
 import datasets
 import publish
-from catalogue import MODELS, Model
-from datasets import DataSet, Quantiser
+from catalogue import MODELS, Learned, Model
+from datasets import DataSet
 from export import onnx_model
-from network import Network, logits, train
 
 MODELS_FOLDER = Path(__file__).resolve().parent.parent
 FOLDS = 5
@@ -38,11 +37,10 @@ def main() -> int:
 
 def build(model: Model, card_text: str) -> dict[str, bytes]:
     """File name → content of the model's folder. The same bytes on every machine with the pinned packages."""
-    data = datasets.load(model.name)
+    data = datasets.load(model.data)
     parts = datasets.split(data, model.held_out_share)
-    quantiser, network = fit(model, data, parts.training)
-    onnx = onnx_model(model.name, model.input_name, quantiser, network)
-    predicted, probabilities = _run(onnx, data.rows[parts.held_out])
+    weights = onnx_model(model, len(data.label_names), fit(model, data, parts.training))
+    predicted, probabilities = _run(model, weights, data.rows[parts.held_out], ["label", "probabilities"])
     evaluation = publish.Evaluation(
         held_out=parts.held_out,
         predicted=predicted,
@@ -52,29 +50,27 @@ def build(model: Model, card_text: str) -> dict[str, bytes]:
         blocks=_accuracies(model, data, np.array_split(np.arange(len(data.rows)), FOLDS)),
     )
     samples = publish.samples(model, data, evaluation)
-    manifest = publish.manifest(model, data, onnx, samples, evaluation)
+    manifest = publish.manifest(model, data, weights, samples, evaluation)
     return {
-        "model.onnx": onnx,
+        "model.onnx": weights,
         "samples.json": samples,
         "manifest.json": manifest,
         "README.md": publish.card(card_text, data, manifest, evaluation),
     }
 
 
-def fit(model: Model, data: DataSet, training: np.ndarray) -> tuple[Quantiser, Network]:
-    """The quantiser and the network of the given rows; sees no other row."""
-    quantiser = model.quantiser(data.rows[training])
+def fit(model: Model, data: DataSet, training: np.ndarray) -> Learned:
+    """What the given rows teach; sees no other row."""
     rows, labels = model.augmented(data.rows[training], data.labels[training])
-    return quantiser, train(quantiser.integers(rows), labels, len(data.label_names), model.recipe)
+    return model.learn(rows, labels, len(data.label_names), model.recipe)
 
 
 def _accuracies(model: Model, data: DataSet, folds: list[np.ndarray]) -> list[float]:
-    """Accuracy on each fold of a network trained on the other folds."""
+    """Accuracy on each fold of what the other folds teach."""
     accuracies = []
     for i, fold in enumerate(folds):
-        quantiser, network = fit(model, data, np.concatenate(folds[:i] + folds[i + 1 :]))
-        predicted = logits(network, quantiser.integers(data.rows[fold])).argmax(axis=1)
-        accuracies.append(float((predicted == data.labels[fold]).mean()))
+        learned = fit(model, data, np.concatenate(folds[:i] + folds[i + 1 :]))
+        accuracies.append(float((learned.labels(data.rows[fold]) == data.labels[fold]).mean()))
     return accuracies
 
 
@@ -83,10 +79,13 @@ def _dealt(indices: np.ndarray) -> list[np.ndarray]:
     return [indices[start::FOLDS] for start in range(FOLDS)]
 
 
-def _run(onnx: bytes, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return tuple(session.run(["label", "probabilities"], {name: rows.astype(np.float32)}))
+def _run(model: Model, weights: bytes, rows: np.ndarray, outputs: list[str]) -> list[np.ndarray]:
+    session = onnxruntime.InferenceSession(weights, providers=["CPUExecutionProvider"])
+    return session.run(outputs, {model.input_name: _input(model, rows)})
+
+
+def _input(model: Model, rows: np.ndarray) -> np.ndarray:
+    return rows.reshape(-1, *model.input_shape).astype(np.float32)
 
 
 def _deliver(model: Model, check: bool) -> bool:
