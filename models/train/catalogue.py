@@ -8,12 +8,13 @@ import numpy as np
 
 import datasets
 import network
+import trees
 from datasets import Quantiser
 from descent import Schedule
 
 Rows = np.ndarray
 Labels = np.ndarray
-Recipe = network.Recipe
+Recipe = network.Recipe | trees.Recipe
 
 
 class Learned(Protocol):
@@ -81,6 +82,23 @@ BREAST_CANCER = Model(
     learn=perceptron(lambda rows: datasets.standardise(rows, limit=64)),
 )
 
+BREAST_CANCER_TREES = Model(
+    name="breast-cancer-trees",
+    version="1.0.0",
+    description=(
+        "Tells malignant from benign in 30 measurements of cell nuclei from a fine needle aspirate of a breast mass, by "
+        "100 boosted decision trees. A demonstration on public data from 1993, not a medical device."
+    ),
+    input_name="measurements",
+    input_shape=(30,),
+    names_features=True,
+    data="breast-cancer",
+    data_set=CANCER_DATA,
+    held_out_share=0.3,
+    recipe=trees.Recipe(trees=100, depth=3, rate=0.1, penalty=0.5, bins=24, rows_least=8),
+    learn=trees.train,
+)
+
 DIGITS = Model(
     name="digits",
     version="1.0.0",
@@ -97,4 +115,4 @@ DIGITS = Model(
     augmented=datasets.with_quarter_shifts,
 )
 
-MODELS = (BREAST_CANCER, DIGITS)
+MODELS = (BREAST_CANCER, BREAST_CANCER_TREES, DIGITS)

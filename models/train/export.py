@@ -5,17 +5,24 @@ from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_help
 
 from catalogue import Learned, Model, Perceptron
 from network import INPUT_BITS
+from trees import LEAF_BITS, Branch, Ensemble, Leaf
 
 OPSET = 17
 IR_VERSION = 8  # the IR that shipped with opset 17
+TREES_DOMAIN, TREES_OPSET = "ai.onnx.ml", 3
 
 Graph = tuple[list[NodeProto], dict[str, np.ndarray]]
 
 
 def onnx_model(model: Model, classes: int, learned: Learned) -> bytes:
     """Serialised ModelProto."""
-    assert isinstance(learned, Perceptron)
-    nodes, initialisers = _perceptron(model.input_name, learned)
+    domains = [("", OPSET)]
+    if isinstance(learned, Perceptron):
+        nodes, initialisers = _perceptron(model.input_name, learned)
+    else:
+        assert isinstance(learned, Ensemble)
+        nodes, initialisers = _trees(model.input_name, learned)
+        domains += [(TREES_DOMAIN, TREES_OPSET)]
     graph = helper.make_graph(
         nodes,
         model.name,
@@ -30,7 +37,7 @@ def onnx_model(model: Model, classes: int, learned: Learned) -> bytes:
         graph,
         producer_name="haca",
         ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=[helper.make_opsetid(domain, version) for domain, version in domains],
     )
     checker.check_model(proto, full_check=True)
     return proto.SerializeToString(deterministic=True)
@@ -61,6 +68,58 @@ def _perceptron(input_name: str, learned: Perceptron) -> Graph:
         *_answer(),
     ]
     return nodes, initialisers
+
+
+def _trees(input_name: str, learned: Ensemble) -> Graph:
+    """A single score s, of which onnxruntime makes the scores -s and s of two classes, and the label 1 where s > 0. By its
+    custom (and that of scikit-learn's and LightGBM's exporters) the votes bear the id 0; with the id 1 the scores are 0 and s."""
+    lists: dict[str, list] = {}
+
+    def push(**values) -> None:
+        for key, value in values.items():
+            lists.setdefault(key, []).append(value)
+
+    for tree_id, tree in enumerate(learned.trees):
+        places = _in_order(tree)
+        for node_id, node in enumerate(places):
+            push(nodes_treeids=tree_id, nodes_nodeids=node_id)
+            if isinstance(node, Branch):
+                push(
+                    nodes_modes="BRANCH_LEQ",
+                    nodes_featureids=node.feature,
+                    nodes_values=float(node.threshold),
+                    nodes_truenodeids=_place(places, node.yes),
+                    nodes_falsenodeids=_place(places, node.no),
+                )
+            else:
+                push(nodes_modes="LEAF", nodes_featureids=0, nodes_values=0.0)
+                push(nodes_truenodeids=0, nodes_falsenodeids=0)
+                push(class_treeids=tree_id, class_nodeids=node_id, class_ids=0)
+                push(class_weights=node.units * 2.0**-LEAF_BITS)
+    assert min(lists["class_weights"]) < 0, "of positive votes alone onnxruntime makes the scores 1 - s and s"
+    nodes = [
+        helper.make_node(
+            "TreeEnsembleClassifier",
+            [input_name],
+            ["label", "scores"],
+            domain=TREES_DOMAIN,
+            classlabels_int64s=[0, 1],
+            post_transform="NONE",
+            **lists,
+        ),
+        helper.make_node("Sigmoid", ["scores"], ["probabilities"]),
+    ]
+    return nodes, {}
+
+
+def _in_order(tree: Branch | Leaf) -> list[Branch | Leaf]:
+    """A tree's nodes, parents first."""
+    return [tree] if isinstance(tree, Leaf) else [tree, *_in_order(tree.yes), *_in_order(tree.no)]
+
+
+def _place(nodes: list[Branch | Leaf], wanted: Branch | Leaf) -> int:
+    """By identity: two leaves may be equal."""
+    return next(i for i, node in enumerate(nodes) if node is wanted)
 
 
 def _quantised(before: str) -> list[NodeProto]:

@@ -5,6 +5,7 @@ import math
 import unittest
 
 import numpy as np
+from sklearn.ensemble import GradientBoostingClassifier
 
 import arithmetic
 import datasets
@@ -12,10 +13,12 @@ import export
 import network
 import publish
 import train
+import trees
 from arithmetic import exact_product
-from catalogue import BREAST_CANCER, DIGITS, MODELS, Model
+from catalogue import BREAST_CANCER, BREAST_CANCER_TREES, DIGITS, MODELS, Model
 from descent import Schedule, minimise
 from network import Network
+from trees import Branch, Ensemble, Leaf
 
 
 def fitted(model: Model, data: datasets.DataSet, training: np.ndarray) -> bytes:
@@ -51,8 +54,8 @@ class Split(unittest.TestCase):
         rows, labels = data.rows.copy(), data.labels.copy()
         rows[parts.held_out], labels[parts.held_out] = np.nan, 1 - labels[parts.held_out]
         poisoned = dataclasses.replace(data, rows=rows, labels=labels)
-        blind = fitted(BREAST_CANCER, poisoned, parts.training)
-        self.assertEqual(fitted(BREAST_CANCER, data, parts.training), blind)
+        for model in (BREAST_CANCER, BREAST_CANCER_TREES):
+            self.assertEqual(fitted(model, data, parts.training), fitted(model, poisoned, parts.training))
 
 
 class Quantise(unittest.TestCase):
@@ -130,6 +133,56 @@ class Arithmetic(unittest.TestCase):
         first, second = (fitted(shortened(DIGITS, steps=5), data, np.arange(500)) for _ in range(2))
         self.assertEqual(first, second)
         self.assertNotEqual(first, fitted(shortened(DIGITS, steps=5, seed=2), data, np.arange(500)))
+
+
+class Trees(unittest.TestCase):
+    RECIPE = trees.Recipe(trees=1, depth=1, rate=1.0, penalty=0.25, bins=4, rows_least=1)
+
+    def test_a_first_stump_by_hand(self):
+        # All probabilities are 1/2, so a step is (ones - zeros) / 2 over (rows + 1) / 4: -1.5 for the zeros, 1 for the one.
+        # The quantiles of 1, 2, 3, 10 lie between each two; 6.5 tells the labels apart.
+        rows, labels = np.array([[7.0, 1.0], [7.0, 2.0], [7.0, 3.0], [7.0, 10.0]]), np.array([0, 0, 0, 1])
+        (tree,) = trees.train(rows, labels, 2, self.RECIPE).trees
+        self.assertEqual(tree, Branch(1, np.float32(6.5), yes=Leaf(-1536), no=Leaf(1024)))
+
+    def test_leaves_have_enough_rows(self):
+        rows, labels = np.arange(8.0).reshape(8, 1), np.array([0, 1, 1, 1, 1, 1, 1, 1])
+        recipe = dataclasses.replace(self.RECIPE, bins=8, rows_least=3)
+        (tree,) = trees.train(rows, labels, 2, recipe).trees
+        self.assertEqual(tree.threshold, np.float32(2.5))
+
+    def test_nothing_to_ask_gives_a_leaf(self):
+        (tree,) = trees.train(np.ones((4, 1)), np.array([0, 0, 0, 1]), 2, self.RECIPE).trees
+        # The step is (1 - 3)/2 over 5/4: -0.8.
+        self.assertEqual(tree, Leaf(-819))
+
+    def test_a_value_equal_to_a_threshold_goes_to_yes_and_zero_is_class_0(self):
+        tree = Branch(0, np.float32(0.5), yes=Leaf(3), no=Leaf(-4))
+        ensemble = Ensemble((tree, Leaf(-3)))
+        self.assertEqual(ensemble.scores(np.array([[0.5], [0.75]])).tolist(), [0, -7])
+        self.assertEqual(ensemble.labels(np.array([[0.5], [0.75]])).tolist(), [0, 0])
+
+    def test_thresholds_lie_between_neighbouring_float32_numbers(self):
+        low = np.float32(1)
+        high = np.nextafter(low, np.float32(2))
+        (cut,) = trees._cuts(np.array([low, high], np.float32), 2)
+        self.assertTrue(low <= cut < high)
+
+    def test_learns_about_as_well_as_scikit_learn(self):
+        data = datasets.load("breast-cancer")
+        parts = datasets.split(data, BREAST_CANCER_TREES.held_out_share)
+        half, rest = parts.training[::2], parts.training[1::2]
+        ours = train.fit(BREAST_CANCER_TREES, data, half)
+        theirs = GradientBoostingClassifier(n_estimators=100, max_depth=3, random_state=1)
+        theirs.fit(data.rows[half], data.labels[half])
+        accuracy = (ours.labels(data.rows[rest]) == data.labels[rest]).mean()
+        self.assertGreater(accuracy, theirs.score(data.rows[rest], data.labels[rest]) - 0.02)
+
+    def test_training_twice_gives_the_same_trees_in_any_order_of_rows(self):
+        data = datasets.load("breast-cancer")
+        short = dataclasses.replace(BREAST_CANCER_TREES, recipe=dataclasses.replace(BREAST_CANCER_TREES.recipe, trees=5))
+        rows = np.arange(300)
+        self.assertEqual(fitted(short, data, rows), fitted(short, data, rows[::-1]))
 
 
 class Card(unittest.TestCase):

@@ -178,5 +178,47 @@ class TamperedPerceptron(Tampering):
         self.refused(verify.batching, "change an answer")
 
 
+class TamperedTrees(Tampering):
+    name = "breast-cancer-trees"
+
+    def test_exactness_refuses_a_leaf_so_fine_that_sums_round(self):
+        self.edit_attribute("class_weights", lambda weights: [weights[0] + 2.0**-24, *weights[1:]])
+        self.refused(verify.exactness, "a sum can reach")
+
+    def test_exactness_refuses_votes_that_onnxruntime_scores_another_way(self):
+        # With the id 1 it answers the scores 0 and s.
+        self.edit_attribute("class_ids", lambda ids: [1] * len(ids))
+        self.refused(verify.exactness, "other scores")
+        self.edit_attribute("class_ids", lambda ids: [0] * len(ids))
+        # Of positive votes alone it makes the scores 1 - s and s.
+        self.edit_attribute("class_weights", lambda weights: [abs(weight) for weight in weights])
+        self.refused(verify.exactness, "other scores")
+
+    def test_exactness_refuses_another_kind_of_question(self):
+        modes = {b"BRANCH_LEQ": b"BRANCH_GT"}
+        self.edit_attribute("nodes_modes", lambda names: [modes.get(name, name) for name in names])
+        self.refused(verify.exactness, "BRANCH_GT")
+
+    def test_exactness_refuses_a_leaf_without_a_vote(self):
+        for name in ("class_ids", "class_nodeids", "class_treeids", "class_weights"):
+            self.edit_attribute(name, lambda values: values[:-1])
+        self.refused(verify.exactness, "a leaf without a vote")
+
+    def test_exactness_refuses_an_operator_after_the_scores(self):
+        self.edit_graph(lambda graph: setattr(graph.node[1], "op_type", "Softmax"))
+        self.refused(verify.exactness, "the graph is")
+
+    def test_accuracy_refuses_thresholds_that_were_moved(self):
+        self.edit_attribute("nodes_values", lambda values: [0.0] * (len(values) // 2) + values[len(values) // 2 :])
+        self.refused(verify.accuracy, "recorded prediction|is not")
+
+    def test_contract_refuses_another_tree_operator_set(self):
+        path = self.path / "model.onnx"
+        model = onnx.load_from_string(path.read_bytes())
+        model.opset_import[1].version = 1
+        path.write_bytes(model.SerializeToString())
+        self.refused(verify.contract, "needs")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -16,6 +16,7 @@ import onnx
 from onnx import TensorProto
 
 import integer_network
+import integer_trees
 from folder import Folder, Refused, hostile_rows, require, sha256
 
 BYTES_MAX = 300_000
@@ -24,6 +25,7 @@ MANIFEST_KEYS = [
     "v", "name", "version", "description", "licence", "files", "engine", "inputs", "outputs", "batching", "maxUnits",
     "labels", "accuracy",
 ]  # fmt: skip
+OPERATOR_SETS = {"TreeEnsembleClassifier": [("ai.onnx.ml", 3)]}  # besides ONNX's own
 ELEMENT_TYPES = {"FP32": TensorProto.FLOAT, "INT64": TensorProto.INT64}
 
 
@@ -46,7 +48,8 @@ def contract(folder: Folder) -> str:
     require(manifest["v"] == 1 and manifest["name"] == folder.path.name, "version or name differ")
     require([e["role"] for e in manifest["files"]] == ["weights"], "expected one file, the weights")
     opsets = [(entry.domain, entry.version) for entry in model.opset_import]
-    require(opsets == [("", manifest["engine"]["opset"])], f"the graph needs {opsets}")
+    expected = [("", manifest["engine"]["opset"]), *OPERATOR_SETS.get(model.graph.node[0].op_type, [])]
+    require(opsets == expected, f"the graph needs {opsets}")
     for stated, actual in [(manifest["inputs"], model.graph.input), (manifest["outputs"], model.graph.output)]:
         require([_declared(v) for v in actual] == [(t["name"], t["datatype"], t["shape"]) for t in stated],
                  f"the graph declares {[_declared(v) for v in actual]}")  # fmt: skip
@@ -73,7 +76,8 @@ def accuracy(folder: Folder) -> str:
 
 def exactness(folder: Folder) -> str:
     """For any input float32 rounds nothing, so no order of summation can change an answer."""
-    return integer_network.check(folder)
+    trees = integer_trees.OPERATORS[0] in folder.operators()
+    return (integer_trees if trees else integer_network).check(folder)
 
 
 def batching(folder: Folder) -> str:
