@@ -67,17 +67,22 @@ def manifest(model: Model, data: DataSet, onnx: bytes, samples: bytes, evaluatio
 
 
 def samples(model: Model, data: DataSet, evaluation: Evaluation) -> bytes:
-    """Every held-out row: `values` raw as published, `label` the truth, `predicted` what the model says."""
+    """Every held-out row: `values` as the model takes them, `label` the truth, `predicted` what the model says. Where a caller
+    sends another view of the data, `published` is the row as it was published."""
     head = {"v": 1, "model": model.name, "input": model.input_name, "labels": list(data.label_names)}
-    lines = [
-        json.dumps({
+    viewed = model.view(data.rows[evaluation.held_out])
+    lines = []
+    for index, values, predicted in zip(evaluation.held_out, viewed, evaluation.predicted):
+        published = data.rows[index]
+        sample = {
             "row": int(index),
-            "values": [_number(value) for value in data.rows[index]],
+            **({} if np.array_equal(values, published) else {"published": [_number(value) for value in published]}),
+            "values": [_number(value) for value in values],
             "label": int(data.labels[index]),
             "predicted": int(predicted),
-        })
-        for index, predicted in zip(evaluation.held_out, evaluation.predicted)
-    ]
+        }
+        # Long rows go without the spaces, which would be a third of the file.
+        lines.append(json.dumps(sample, separators=(",", ":") if len(values) > 100 else None))
     return (json.dumps(head)[:-1] + ', "samples": [\n' + ",\n".join(lines) + "\n]}\n").encode()
 
 

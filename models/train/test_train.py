@@ -15,7 +15,7 @@ import publish
 import train
 import trees
 from arithmetic import exact_product
-from catalogue import BREAST_CANCER, BREAST_CANCER_TREES, DIGITS, MODELS, Model
+from catalogue import BREAST_CANCER, BREAST_CANCER_TREES, DIGITS, DIGITS_MLP, MODELS, Model
 from descent import Schedule, minimise
 from network import Network
 from trees import Branch, Ensemble, Leaf
@@ -82,6 +82,27 @@ class Quantise(unittest.TestCase):
         self.assertEqual(moved[1:], [{(3, 4): 12, neighbour: 4} for neighbour in neighbours])
 
 
+class Enlarge(unittest.TestCase):
+    def test_a_pixel_falls_off_linearly_around_its_centre(self):
+        picture = np.zeros((8, 8))
+        picture[3] = 14  # a row of ink; only the height matters
+        column = datasets.enlarged(picture.reshape(1, 64)).reshape(28, 28)[:, 14]
+        # Row i of 28 lies at (4i - 5)/14 of 8, so row 3 is at i = 47/4; i = 8..15 lie 15, 11, 7, 3, 1, 5, 9, 13 fourteenths
+        # away. 14 ink of 16 is 13.125 of 15 at its centre, times 1 - distance: 0, 2.8, 6.6, 10.3, 12.2, 8.4, 4.7, 0.9.
+        self.assertEqual(column[7:17].tolist(), [0, 0, 3, 7, 10, 12, 8, 5, 1, 0])
+
+    def test_paper_stays_paper_and_ink_stays_ink_to_the_edges(self):
+        self.assertEqual(set(datasets.enlarged(np.zeros((1, 64))).ravel()), {0})
+        self.assertEqual(set(datasets.enlarged(np.full((1, 64), 16.0)).ravel()), {15})
+
+    def test_rows_keep_their_order_and_models_of_one_data_set_hold_out_the_same_rows(self):
+        data = datasets.load("digits")
+        views = DIGITS_MLP.view(data.rows[:3])
+        self.assertEqual(views[1].tolist(), DIGITS_MLP.view(data.rows[1:2])[0].tolist())
+        shares = {model.held_out_share for model in (DIGITS, DIGITS_MLP)}
+        self.assertEqual(len(shares), 1)
+
+
 class Arithmetic(unittest.TestCase):
     def test_exp_agrees_with_the_platform_to_1e_12(self):
         z = -np.linspace(0, 40, 4001)
@@ -130,9 +151,10 @@ class Arithmetic(unittest.TestCase):
 
     def test_training_twice_gives_the_same_network(self):
         data = datasets.load("digits")
-        first, second = (fitted(shortened(DIGITS, steps=5), data, np.arange(500)) for _ in range(2))
-        self.assertEqual(first, second)
-        self.assertNotEqual(first, fitted(shortened(DIGITS, steps=5, seed=2), data, np.arange(500)))
+        for model in (DIGITS, DIGITS_MLP):
+            first, second = (fitted(shortened(model, steps=3), data, np.arange(500)) for _ in range(2))
+            self.assertEqual(first, second)
+            self.assertNotEqual(first, fitted(shortened(model, steps=3, seed=2), data, np.arange(500)))
 
 
 class Trees(unittest.TestCase):

@@ -26,10 +26,18 @@ class Published(unittest.TestCase):
                     check(Folder(MODELS / name))
 
     def test_cards_count_the_parameters_right(self):
-        for name in ("breast-cancer", "digits"):
+        for name in ("breast-cancer", "digits", "digits-mlp"):
             # Clip's bounds and the scaling of the input are not learned.
             count = sum(tensor.size for key, tensor in tensors(MODELS / name).items() if key[:1] in "wb" and key[1:].isdigit())
             self.assertIn(f"{count:,} parameters", (MODELS / name / "README.md").read_text())
+
+    def test_no_neuron_of_the_large_networks_is_idle(self):
+        """Weight decay can silence neurons, whose parameters are then none. Each has weights, and is heard."""
+        for name in ("digits-mlp",):
+            for key, weights in tensors(MODELS / name).items():
+                if weights.ndim == 2:
+                    self.assertTrue(weights.any(axis=0).all(), f"{name}: a neuron of {key} without weights")
+                    self.assertTrue(key == "w1" or weights.any(axis=1).all(), f"{name}: a neuron that {key} does not hear")
 
 
 def tensors(path: Path) -> dict[str, np.ndarray]:

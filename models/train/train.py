@@ -62,7 +62,7 @@ def build(model: Model, card_text: str) -> dict[str, bytes]:
 def fit(model: Model, data: DataSet, training: np.ndarray) -> Learned:
     """What the given rows teach; sees no other row."""
     rows, labels = model.augmented(data.rows[training], data.labels[training])
-    return model.learn(rows, labels, len(data.label_names), model.recipe)
+    return model.learn(model.view(rows), labels, len(data.label_names), model.recipe)
 
 
 def _accuracies(model: Model, data: DataSet, folds: list[np.ndarray]) -> list[float]:
@@ -70,7 +70,7 @@ def _accuracies(model: Model, data: DataSet, folds: list[np.ndarray]) -> list[fl
     accuracies = []
     for i, fold in enumerate(folds):
         learned = fit(model, data, np.concatenate(folds[:i] + folds[i + 1 :]))
-        accuracies.append(float((learned.labels(data.rows[fold]) == data.labels[fold]).mean()))
+        accuracies.append(float((learned.labels(model.view(data.rows[fold])) == data.labels[fold]).mean()))
     return accuracies
 
 
@@ -80,12 +80,13 @@ def _dealt(indices: np.ndarray) -> list[np.ndarray]:
 
 
 def _run(model: Model, weights: bytes, rows: np.ndarray, outputs: list[str]) -> list[np.ndarray]:
+    """Outputs of the graph for rows as published."""
     session = onnxruntime.InferenceSession(weights, providers=["CPUExecutionProvider"])
     return session.run(outputs, {model.input_name: _input(model, rows)})
 
 
 def _input(model: Model, rows: np.ndarray) -> np.ndarray:
-    return rows.reshape(-1, *model.input_shape).astype(np.float32)
+    return model.view(rows).reshape(-1, *model.input_shape).astype(np.float32)
 
 
 def _deliver(model: Model, check: bool) -> bool:
