@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 import datasets
+import lenet
 import network
 import trees
 from datasets import Quantiser
@@ -14,7 +15,7 @@ from descent import Schedule
 
 Rows = np.ndarray
 Labels = np.ndarray
-Recipe = network.Recipe | trees.Recipe
+Recipe = network.Recipe | lenet.Recipe | trees.Recipe
 
 
 class Learned(Protocol):
@@ -65,6 +66,8 @@ class Model:
     augmented: Callable[[Rows, Labels], tuple[Rows, Labels]] = unchanged  # applied to training rows only, as published
     view: Callable[[Rows], Rows] = same  # what a caller sends of a published row
     names_features: bool = False  # whether the manifest lists what each input column means
+    stacks: bool = True  # whether a row's answer is bit for bit the same in every batch
+    calibrated: bool = False  # whether its circuit needs to know the range of each tensor
 
 
 CANCER_DATA = "Breast Cancer Wisconsin (Diagnostic), UCI, doi:10.24432/C5DW2B"
@@ -141,4 +144,24 @@ DIGITS_MLP = Model(
     view=datasets.enlarged,
 )
 
-MODELS = (BREAST_CANCER, BREAST_CANCER_TREES, DIGITS, DIGITS_MLP)
+DIGITS_LENET = Model(
+    name="digits-lenet",
+    version="1.0.0",
+    description=(
+        "Reads one handwritten decimal digit from a 28x28 picture of one channel, each pixel 0 (paper) to 15 (ink), by "
+        "the convolutional network LeNet-5. 61,706 parameters; trained on 8x8 pictures enlarged to 28x28."
+    ),
+    input_name="pixels",
+    input_shape=(1, 28, 28),
+    data="digits",
+    data_set=ENLARGED_DATA,
+    held_out_share=0.2,
+    recipe=lenet.Recipe(weight_bits=(6, 7, 8, 7, 6), schedule=Schedule(400, 0.005, decay=0.3, batches=120), seed=1),
+    learn=lenet.train,
+    augmented=datasets.with_quarter_shifts,
+    view=datasets.enlarged,
+    stacks=False,
+    calibrated=True,
+)
+
+MODELS = (BREAST_CANCER, BREAST_CANCER_TREES, DIGITS, DIGITS_MLP, DIGITS_LENET)

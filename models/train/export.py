@@ -3,13 +3,16 @@
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, checker, helper, numpy_helper
 
+import lenet
 from catalogue import Learned, Model, Perceptron
+from lenet import LeNet
 from network import INPUT_BITS
 from trees import LEAF_BITS, Branch, Ensemble, Leaf
 
 OPSET = 17
 IR_VERSION = 8  # the IR that shipped with opset 17
 TREES_DOMAIN, TREES_OPSET = "ai.onnx.ml", 3
+PIXEL_LIMIT = 15
 
 Graph = tuple[list[NodeProto], dict[str, np.ndarray]]
 
@@ -19,6 +22,8 @@ def onnx_model(model: Model, classes: int, learned: Learned) -> bytes:
     domains = [("", OPSET)]
     if isinstance(learned, Perceptron):
         nodes, initialisers = _perceptron(model.input_name, learned)
+    elif isinstance(learned, LeNet):
+        nodes, initialisers = _lenet(model.input_name, learned)
     else:
         assert isinstance(learned, Ensemble)
         nodes, initialisers = _trees(model.input_name, learned)
@@ -68,6 +73,37 @@ def _perceptron(input_name: str, learned: Perceptron) -> Graph:
         *_answer(),
     ]
     return nodes, initialisers
+
+
+def _lenet(input_name: str, learned: LeNet) -> Graph:
+    """A LeNet-5 as anybody exports it; only the pixels are rounded, and nothing after them."""
+    initialisers = {"low": np.float32(0), "high": np.float32(PIXEL_LIMIT)}
+    nodes, before = _quantised(input_name), "quantised"
+    for i, layer in enumerate(learned.layers, start=1):
+        weights = _in_units(layer.weights, layer.weight_bits + (lenet.INPUT_BITS if i == 1 else 0))
+        convolves = i <= lenet.CONVOLUTIONS
+        if convolves:
+            weights = weights.T.reshape(-1, lenet.CHANNELS[i - 1], lenet.KERNEL, lenet.KERNEL)
+        initialisers |= {f"w{i}": weights, f"b{i}": _in_units(layer.bias, layer.sum_bits)}
+        summed = "logits" if i == lenet.LAYERS else f"sum{i}"
+        operands = [before, f"w{i}", f"b{i}"]
+        if not convolves:
+            nodes.append(helper.make_node("Gemm", operands, [summed]))
+        else:
+            pads = [lenet.PADDING if i == 1 else 0] * 4
+            nodes.append(helper.make_node("Conv", operands, [summed], kernel_shape=[lenet.KERNEL] * 2, pads=pads))
+        if i == lenet.LAYERS:
+            break
+        before = f"active{i}"
+        nodes.append(helper.make_node("Relu", [summed], [before]))
+        if convolves:
+            square = [lenet.POOL] * 2
+            nodes.append(helper.make_node("MaxPool", [before], [f"pooled{i}"], kernel_shape=square, strides=square))
+            before = f"pooled{i}"
+        if i == lenet.CONVOLUTIONS:
+            nodes.append(helper.make_node("Flatten", [before], ["flat"]))
+            before = "flat"
+    return nodes + _answer(), initialisers
 
 
 def _trees(input_name: str, learned: Ensemble) -> Graph:

@@ -54,7 +54,7 @@ def manifest(model: Model, data: DataSet, onnx: bytes, samples: bytes, evaluatio
             {"name": "label", "datatype": "INT64", "shape": [-1]},
             {"name": "probabilities", "datatype": "FP32", "shape": [-1, len(data.label_names)]},
         ],
-        "batching": "stack",
+        "batching": "stack" if model.stacks else "single",
         "maxUnits": 256,
         "labels": list(data.label_names),
         "accuracy": {
@@ -84,6 +84,18 @@ def samples(model: Model, data: DataSet, evaluation: Evaluation) -> bytes:
         # Long rows go without the spaces, which would be a third of the file.
         lines.append(json.dumps(sample, separators=(",", ":") if len(values) > 100 else None))
     return (json.dumps(head)[:-1] + ', "samples": [\n' + ",\n".join(lines) + "\n]}\n").encode()
+
+
+def calibration(model: Model, onnx: bytes, ranges: dict[str, tuple[float, float]], rows: int) -> bytes:
+    """The smallest and largest value of each tensor over the training rows, each rounded outwards to eight significant bits:
+    a compiler takes its units from them, and the last bits differ between kinds of processor."""
+    return _json({
+        "v": 1,
+        "model": model.name,
+        "onnx": sha256(onnx),
+        "dataSet": f"{model.data_set}; the {rows} training rows as published, without the copies",
+        "ranges": {name: [-_outwards(-low), _outwards(high)] for name, (low, high) in ranges.items()},
+    })
 
 
 def card(text: str, data: DataSet, manifest_bytes: bytes, evaluation: Evaluation) -> bytes:
@@ -132,6 +144,12 @@ def _wilson(correct: int, total: int, z: float = 1.959964) -> tuple[float, float
 
 def _table(rows: list) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _outwards(value: float) -> float:
+    """The next multiple of 2^-8 of the value's binade at or above it."""
+    exponent = math.frexp(value)[1]
+    return _number(math.ldexp(math.ceil(math.ldexp(value, 8 - exponent)), exponent - 8))
 
 
 def _number(value: float) -> int | float:

@@ -5,18 +5,21 @@ import math
 import unittest
 
 import numpy as np
+from onnx import ModelProto, ValueInfoProto
 from sklearn.ensemble import GradientBoostingClassifier
 
 import arithmetic
 import datasets
 import export
+import lenet
 import network
 import publish
 import train
 import trees
 from arithmetic import exact_product
-from catalogue import BREAST_CANCER, BREAST_CANCER_TREES, DIGITS, DIGITS_MLP, MODELS, Model
+from catalogue import BREAST_CANCER, BREAST_CANCER_TREES, DIGITS, DIGITS_LENET, DIGITS_MLP, MODELS, Model
 from descent import Schedule, minimise
+from lenet import Layer, LeNet
 from network import Network
 from trees import Branch, Ensemble, Leaf
 
@@ -98,8 +101,8 @@ class Enlarge(unittest.TestCase):
     def test_rows_keep_their_order_and_models_of_one_data_set_hold_out_the_same_rows(self):
         data = datasets.load("digits")
         views = DIGITS_MLP.view(data.rows[:3])
-        self.assertEqual(views[1].tolist(), DIGITS_MLP.view(data.rows[1:2])[0].tolist())
-        shares = {model.held_out_share for model in (DIGITS, DIGITS_MLP)}
+        self.assertEqual(views[1].tolist(), DIGITS_LENET.view(data.rows[1:2])[0].tolist())
+        shares = {model.held_out_share for model in (DIGITS, DIGITS_MLP, DIGITS_LENET)}
         self.assertEqual(len(shares), 1)
 
 
@@ -151,10 +154,74 @@ class Arithmetic(unittest.TestCase):
 
     def test_training_twice_gives_the_same_network(self):
         data = datasets.load("digits")
-        for model in (DIGITS, DIGITS_MLP):
+        for model in (DIGITS, DIGITS_MLP, DIGITS_LENET):
             first, second = (fitted(shortened(model, steps=3), data, np.arange(500)) for _ in range(2))
             self.assertEqual(first, second)
             self.assertNotEqual(first, fitted(shortened(model, steps=3, seed=2), data, np.arange(500)))
+
+
+class LeNetTraining(unittest.TestCase):
+    """A network of the real shape with weights drawn by a generator."""
+
+    def setUp(self):
+        generator = np.random.Generator(np.random.PCG64(3))
+        recipe = DIGITS_LENET.recipe
+        self.weights = [w + generator.integers(-9, 9, w.shape) / 64 * (w.ndim == 1) for w in lenet._initial(10, recipe)]
+        self.net = lenet._rounded(self.weights, recipe)
+        self.rows = generator.integers(0, 16, (2, 784)).astype(np.float64)
+
+    def test_has_the_parameters_of_lenet_5(self):
+        # 6*26 + 16*151 + 120*401 + 84*121 + 10*85
+        self.assertEqual(sum(w.size for w in self.weights), 61_706)
+
+    def test_windows_and_pooling_agree_with_loops(self):
+        picture = np.arange(2 * 8 * 8 * 3).reshape(2, 8, 8, 3) * 7 % 50
+        windows = lenet._windows(picture)
+        expected = [picture[1, 2 + i, 3 + j, c] for c in range(3) for i in range(5) for j in range(5)]
+        self.assertEqual(windows[1, 2, 3].tolist(), expected)
+        largest, winners = lenet._pooled(picture)
+        self.assertEqual(largest[1, 2, 3, 1], picture[1, 4:6, 6:8, 1].max())
+        self.assertEqual(winners[1, 2, 3, 1], picture[1, 4:6, 6:8, 1].ravel().argmax())
+        spread = lenet._spread(np.full(largest.shape, 5.0), winners)
+        self.assertEqual((spread != 0).sum(), largest.size)
+        self.assertEqual(spread[1, 4:6, 6:8, 1].ravel()[winners[1, 2, 3, 1]], 5)
+
+    def test_overlaying_is_the_transpose_of_taking_windows(self):
+        # <windows(x), y> = <x, overlaid(y)> for all x and y
+        generator = np.random.Generator(np.random.PCG64(4))
+        x, y = generator.integers(-9, 9, (2, 9, 8, 3)), generator.integers(-9, 9, (2, 5, 4, 75))
+        self.assertEqual((lenet._windows(x) * y).sum(), (x * lenet._overlaid(y, y.shape)).sum())
+
+    def test_fixed_point_scores_are_those_of_the_exported_network(self):
+        onnx = export.onnx_model(DIGITS_LENET, 10, self.net)
+        exposed = train._run(dataclasses.replace(DIGITS_LENET, view=lambda rows: rows), *_with_logits(onnx, self.rows))[0]
+        scores = lenet._forward(self.net, self.rows)[0]
+        # Activations are rounded to 2^-8; through the weights of three dense layers that stays far below this.
+        self.assertLess(np.abs(scores - exposed).max(), 0.1)
+        self.assertEqual(scores.argmax(axis=1).tolist(), exposed.argmax(axis=1).tolist())
+
+    def test_gradients_agree_with_finite_differences_of_the_cross_entropy(self):
+        targets = np.eye(10)[[3, 8]]
+        gradients = lenet._gradients(self.net, self.rows, targets)
+
+        def loss(layer: int, name: str, at: tuple, by: float) -> float:
+            changed = getattr(self.net.layers[layer], name).copy()
+            changed[at] += by
+            layers = list(self.net.layers)
+            layers[layer] = dataclasses.replace(layers[layer], **{name: changed})
+            scores = lenet._forward(LeNet(tuple(layers)), self.rows)[0]
+            return -sum(s[t.argmax()] - s.max() - math.log(np.exp(s - s.max()).sum()) for s, t in zip(scores, targets))
+
+        for layer in range(lenet.LAYERS):
+            for name, gradient in (("weights", gradients[2 * layer]), ("bias", gradients[2 * layer + 1])):
+                at = np.unravel_index(np.abs(gradient).argmax(), gradient.shape)
+                before: Layer = self.net.layers[layer]
+                by = 1.0 if name == "weights" else 2.0 ** (before.sum_bits - 6)
+                slope = (loss(layer, name, at, by) - loss(layer, name, at, -by)) / (2 * by)
+                # A weight's gradient counts in units of its input, so both are per unit of 2^-sum_bits.
+                expected = gradient[at] * 2.0 ** -(lenet.GRADIENT_BITS + before.sum_bits)
+                with self.subTest(layer=layer, of=name):
+                    self.assertAlmostEqual(slope / expected, 1, delta=0.1)
 
 
 class Trees(unittest.TestCase):
@@ -205,6 +272,31 @@ class Trees(unittest.TestCase):
         short = dataclasses.replace(BREAST_CANCER_TREES, recipe=dataclasses.replace(BREAST_CANCER_TREES.recipe, trees=5))
         rows = np.arange(300)
         self.assertEqual(fitted(short, data, rows), fitted(short, data, rows[::-1]))
+
+
+class Calibration(unittest.TestCase):
+    def test_ranges_are_rounded_outwards_to_eight_bits(self):
+        # 1.0000001 -> 1 + 2^-7 (eight significant bits), 3.71 -> 238/64 = 3.71875, 0 -> 0, -1.0013 -> -(1 + 2^-7) below
+        self.assertEqual([publish._outwards(v) for v in (1.0000001, 3.71, 0.0)], [1 + 2**-7, 3.71875, 0])
+        self.assertEqual(-publish._outwards(1.0013), -(1 + 2**-7))
+        self.assertEqual(publish._outwards(-0.88671875), -227 / 256)  # upwards, towards zero
+        self.assertEqual(publish._outwards(15.0), 15)
+
+    def test_covers_every_value_of_the_training_rows(self):
+        net = lenet._rounded(lenet._initial(10, DIGITS_LENET.recipe), DIGITS_LENET.recipe)
+        onnx = export.onnx_model(DIGITS_LENET, 10, net)
+        rows = datasets.load("digits").rows[:50]
+        ranges = train._ranges(DIGITS_LENET, onnx, rows)
+        self.assertEqual(ranges["pixels"], (0.0, 15.0))
+        tensors = ["pixels", "rounded", "quantised", "logits", "flat"]
+        tensors += [f"sum{i}" for i in range(1, 5)] + [f"active{i}" for i in range(1, 5)] + ["pooled1", "pooled2"]
+        self.assertEqual(set(ranges), set(tensors))
+
+
+def _with_logits(onnx: bytes, rows: np.ndarray) -> tuple[bytes, np.ndarray, list[str]]:
+    proto = ModelProto.FromString(onnx)
+    proto.graph.output.extend([ValueInfoProto(name="logits")])
+    return proto.SerializeToString(), rows, ["logits"]
 
 
 class Card(unittest.TestCase):

@@ -11,7 +11,9 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+import float_network
 import verify
+from float_network import Tensor
 from folder import Folder, Refused
 
 MODELS = Path(__file__).resolve().parent.parent
@@ -26,14 +28,14 @@ class Published(unittest.TestCase):
                     check(Folder(MODELS / name))
 
     def test_cards_count_the_parameters_right(self):
-        for name in ("breast-cancer", "digits", "digits-mlp"):
+        for name in ("breast-cancer", "digits", "digits-mlp", "digits-lenet"):
             # Clip's bounds and the scaling of the input are not learned.
             count = sum(tensor.size for key, tensor in tensors(MODELS / name).items() if key[:1] in "wb" and key[1:].isdigit())
             self.assertIn(f"{count:,} parameters", (MODELS / name / "README.md").read_text())
 
     def test_no_neuron_of_the_large_networks_is_idle(self):
         """Weight decay can silence neurons, whose parameters are then none. Each has weights, and is heard."""
-        for name in ("digits-mlp",):
+        for name in ("digits-mlp", "digits-lenet"):
             for key, weights in tensors(MODELS / name).items():
                 if weights.ndim == 2:
                     self.assertTrue(weights.any(axis=0).all(), f"{name}: a neuron of {key} without weights")
@@ -226,6 +228,68 @@ class TamperedTrees(Tampering):
         model.opset_import[1].version = 1
         path.write_bytes(model.SerializeToString())
         self.refused(verify.contract, "needs")
+
+
+class TamperedLeNet(Tampering):
+    name = "digits-lenet"
+
+    def test_view_refuses_a_sample_that_is_not_its_picture(self):
+        self.edit_samples(lambda samples: samples[3]["values"].__setitem__(400, 15 - samples[3]["values"][400]))
+        self.refused(verify.view, "not its picture enlarged")
+
+    def test_view_refuses_samples_some_of_which_hide_their_picture(self):
+        self.edit_samples(lambda samples: samples[3].pop("published"))
+        self.refused(verify.view, "some do not")
+
+    def test_exactness_refuses_weights_wider_than_8_bits(self):
+        self.edit_tensor("w3", lambda values: values + np.float32(2**-20))
+        self.refused(verify.exactness, "w3 is wider than 8 bits")
+
+    def test_exactness_refuses_labels_that_hang_on_rounding(self):
+        # Two classes with the same neuron: whichever is first, nothing is ahead of both.
+        def twice(values: np.ndarray) -> np.ndarray:
+            return np.concatenate([values[..., :9], values[..., 8:9]], axis=-1)
+
+        self.edit_tensor("w5", twice)
+        self.edit_tensor("b5", twice)
+        self.refused(verify.exactness, "rounding could change")
+
+    def test_exactness_refuses_a_graph_that_goes_round_a_layer(self):
+        self.edit_graph(lambda graph: graph.node[11].input.__setitem__(0, "active3x"))
+        self.refused(verify.exactness, "not a chain")
+
+    def test_exactness_refuses_other_pooling(self):
+        pool = 4
+
+        def stride(graph: onnx.GraphProto):
+            next(a for a in graph.node[pool].attribute if a.name == "strides").ints[:] = [1, 1]
+
+        self.edit_graph(stride)
+        self.refused(verify.exactness, "pooling")
+
+
+class FloatBounds(unittest.TestCase):
+    def test_a_sum_of_integers_that_float32_holds_is_off_by_nothing(self):
+        x = Tensor(np.array([[3.0, 5.0]]), np.zeros((1, 2)), 1.0)
+        sums = float_network._summed(x, np.array([[0.5], [0.25]], np.float32), np.array([0.125], np.float32))
+        self.assertEqual((sums.values[0, 0], sums.errors[0, 0], sums.unit), (2.875, 0.0, 0.125))
+
+    def test_a_sum_that_may_round_is_off_by_no_more_than_the_bound(self):
+        generator = np.random.Generator(np.random.PCG64(5))
+        x, weights = generator.standard_normal((50, 300)).astype(np.float32), generator.standard_normal((300, 4)).astype(np.float32)
+        exact = Tensor(x.astype(np.float64), np.zeros(x.shape), 2.0**-149)
+        sums = float_network._summed(exact, weights, np.zeros(4, np.float32))
+        one_by_one = np.zeros((50, 4), np.float32)
+        for k in range(300):  # the worst order: one accumulator
+            one_by_one += x[:, k : k + 1] * weights[k]
+        off = np.abs(one_by_one - sums.values)
+        self.assertTrue((off <= sums.errors).all() and off.max() > 0)
+
+    def test_an_error_grows_with_the_weights_and_dies_below_zero(self):
+        x = Tensor(np.array([[1.0, 2.0]]), np.array([[0.1, 0.2]]), 1.0)
+        sums = float_network._summed(x, np.array([[3.0, -9.0], [-1.0, 0.0]], np.float32), np.zeros(2, np.float32))
+        self.assertAlmostEqual(sums.errors[0, 0], 0.1 * 3 + 0.2 * 1, places=5)
+        self.assertEqual(float_network._relu(sums, [], {}).errors[0, 1], 0)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Trains every model and writes its folder; `--check` trains again and compares with what is there.
 
-    python train.py [NAME ...]           write models/NAME/{model.onnx,manifest.json,samples.json,README.md}
+    python train.py [NAME ...]           write models/NAME/{model.onnx,manifest.json,samples.json,README.md}, and
+                                         calibration.json where a circuit needs it
     python train.py --check [NAME ...]   write nothing; exit 1 if a file would change by one byte
 """
 
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 
 import datasets
@@ -51,12 +53,16 @@ def build(model: Model, card_text: str) -> dict[str, bytes]:
     )
     samples = publish.samples(model, data, evaluation)
     manifest = publish.manifest(model, data, weights, samples, evaluation)
-    return {
+    files = {
         "model.onnx": weights,
         "samples.json": samples,
         "manifest.json": manifest,
         "README.md": publish.card(card_text, data, manifest, evaluation),
     }
+    if model.calibrated:
+        ranges = _ranges(model, weights, data.rows[parts.training])
+        files["calibration.json"] = publish.calibration(model, weights, ranges, len(parts.training))
+    return files
 
 
 def fit(model: Model, data: DataSet, training: np.ndarray) -> Learned:
@@ -87,6 +93,16 @@ def _run(model: Model, weights: bytes, rows: np.ndarray, outputs: list[str]) -> 
 
 def _input(model: Model, rows: np.ndarray) -> np.ndarray:
     return model.view(rows).reshape(-1, *model.input_shape).astype(np.float32)
+
+
+def _ranges(model: Model, weights: bytes, rows: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Range of the input and of every value between it and the outputs, as the runtime that serves the model has it."""
+    proto = onnx.load_from_string(weights)
+    stated = {output.name for output in proto.graph.output}
+    inner = [name for node in proto.graph.node for name in node.output if name not in stated]
+    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner)
+    values = [_input(model, rows), *_run(model, proto.SerializeToString(), rows, inner)]
+    return {name: (float(v.min()), float(v.max())) for name, v in zip([model.input_name, *inner], values)}
 
 
 def _deliver(model: Model, check: bool) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+import float_network
 import integer_network
 import integer_trees
 from folder import Folder, Refused, hostile_rows, require, sha256
@@ -86,23 +87,28 @@ def view(folder: Folder) -> str:
 
 
 def exactness(folder: Folder) -> str:
-    """For any input float32 rounds nothing, so no order of summation can change an answer."""
-    trees = integer_trees.OPERATORS[0] in folder.operators()
-    return (integer_trees if trees else integer_network).check(folder)
+    """Integer models: float32 rounds nothing, whatever the input. Others: rounding changes no held-out label."""
+    operators = folder.operators()
+    if "Conv" in operators:
+        return float_network.check(folder)
+    return (integer_trees if integer_trees.OPERATORS[0] in operators else integer_network).check(folder)
 
 
 def batching(folder: Folder) -> str:
-    """Rows stacked with strangers' rows answer bit for bit what they answer alone, for every batch size in BATCHES."""
-    require(folder.manifest["batching"] == "stack", "the manifest does not offer stacking; nothing to check")
+    """Rows stacked with strangers' rows answer bit for bit what they answer alone, for every batch size in BATCHES. A model
+    that does not offer stacking gives each held-out row of a request at least the label that it gets alone."""
     require(folder.manifest["maxUnits"] == max(BATCHES), "maxUnits is not the largest batch checked")
-    rows = np.concatenate([folder.rows, hostile_rows(folder)])
-    alone = [np.concatenate(parts) for parts in zip(*(folder.run(rows[i : i + 1]) for i in range(len(rows))))]
+    stacks = folder.manifest["batching"] == "stack"
+    rows = np.concatenate([folder.rows, hostile_rows(folder)]) if stacks else folder.rows
+    outputs = ("label", "probabilities") if stacks else ("label",)
+    alone = [np.concatenate(p) for p in zip(*(folder.run(rows[i : i + 1], outputs) for i in range(len(rows))))]
     for size in BATCHES:
         for threads in (1, 2):
-            runs = [folder.run(rows[i : i + size], threads=threads) for i in range(0, len(rows), size)]
+            runs = [folder.run(rows[i : i + size], outputs, threads=threads) for i in range(0, len(rows), size)]
             for expected, parts in zip(alone, zip(*runs)):
                 require(np.concatenate(parts).tobytes() == expected.tobytes(), f"batches of {size} change an answer")
-    return f"{len(rows)} rows in batches of 1 to 32 and 256, on 1 and 2 threads"
+    what = "rows" if stacks else "labels, not bits,"
+    return f"{len(rows)} {what} in batches of 1 to 32 and 256, on 1 and 2 threads"
 
 
 CHECKS: list[Callable[[Folder], str]] = [digests, contract, accuracy, view, exactness, batching]
