@@ -35,6 +35,10 @@ class Folder:
     def operators(self) -> list[str]:
         return [node.op_type for node in self.graph().node]
 
+    def optional(self, name: str) -> bytes | None:
+        """A file that not every model has."""
+        return (self.path / name).read_bytes() if (self.path / name).is_file() else None
+
     def run(self, rows: np.ndarray, outputs=("label", "probabilities"), weights: bytes | None = None, threads: int = 1):
         """`rows` are flat, as in samples.json."""
         stated = self.manifest["inputs"][0]

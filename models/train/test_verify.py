@@ -187,6 +187,18 @@ class TamperedPerceptron(Tampering):
         self.edit_graph(multiply_by_the_batch_mean)
         self.refused(verify.batching, "change an answer")
 
+    def test_circuit_refuses_another_models_circuit(self):
+        self.edit_json("circuit.json", lambda circuit: circuit["hashes"].update(onnx="0" * 64))
+        self.refused(verify.circuit, "another model.onnx")
+
+    def test_circuit_refuses_figures_of_other_predictions(self):
+        self.edit_json("circuit.json", lambda circuit: circuit["accuracy"].update(floatCorrect=169))
+        self.refused(verify.circuit, "other predictions")
+
+    def test_circuit_refuses_less_agreement_than_99_in_100(self):
+        self.edit_json("circuit.json", lambda circuit: circuit["accuracy"].update(agreement=169))  # 169/171 is 0.988
+        self.refused(verify.circuit, "99 in 100")
+
 
 class TamperedTrees(Tampering):
     name = "breast-cancer-trees"
@@ -266,6 +278,21 @@ class TamperedLeNet(Tampering):
 
         self.edit_graph(stride)
         self.refused(verify.exactness, "pooling")
+
+    def test_circuit_refuses_another_models_calibration(self):
+        self.edit_json("calibration.json", lambda calibration: calibration.update(onnx="0" * 64))
+        self.refused(verify.circuit, "calibration is of another model.onnx")
+
+    def test_circuit_refuses_ranges_that_it_was_not_compiled_from(self):
+        self.edit_json("calibration.json", lambda calibration: calibration["ranges"]["active3"].__setitem__(1, 99))
+        self.refused(verify.circuit, "another calibration")
+
+    def test_circuit_refuses_a_range_of_nothing(self):
+        self.edit_json("calibration.json", lambda calibration: calibration["ranges"].update(ghost=[0, 1]))
+        self.refused(verify.circuit, "does not have")
+        self.edit_json("calibration.json", lambda calibration: calibration["ranges"].pop("ghost"))
+        self.edit_json("calibration.json", lambda calibration: calibration["ranges"].update(flat=[1, 0]))
+        self.refused(verify.circuit, "ends before it begins")
 
 
 class FloatBounds(unittest.TestCase):

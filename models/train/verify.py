@@ -111,7 +111,34 @@ def batching(folder: Folder) -> str:
     return f"{len(rows)} {what} in batches of 1 to 32 and 256, on 1 and 2 threads"
 
 
-CHECKS: list[Callable[[Folder], str]] = [digests, contract, accuracy, view, exactness, batching]
+def circuit(folder: Folder) -> str:
+    """circuit.json and calibration.json, where there are any, are about this model.onnx and these samples. That its hashes
+    are those of compiling is for `node circuits.mjs --check`."""
+    stated = json.loads(folder.optional("circuit.json") or "null")
+    calibration = json.loads(folder.optional("calibration.json") or "null")
+    model = folder.manifest["files"][0]["sha256"]
+    if calibration:
+        require(calibration["model"] == folder.path.name, "the calibration is of another model")
+        require(calibration["onnx"] == model, "the calibration is of another model.onnx")
+        graph = folder.graph()
+        tensors = {value.name for value in graph.input} | {name for node in graph.node for name in node.output}
+        require(set(calibration["ranges"]) <= tensors, "the calibration knows a tensor that the graph does not have")
+        require(all(low <= high for low, high in calibration["ranges"].values()), "a range ends before it begins")
+    if not stated:
+        return "no circuit"
+    ranges = sha256(json.dumps({"ranges": calibration["ranges"]}, sort_keys=True, separators=(",", ":")).encode()) if calibration else None  # fmt: skip
+    require(stated["model"] == folder.path.name, "the circuit is of another model")
+    require(stated["hashes"]["onnx"] == model, "the circuit is of another model.onnx")
+    require(stated["hashes"]["calibration"] == ranges, "the circuit is of another calibration")
+    measured, total = stated["accuracy"], len(folder.truth)
+    require(measured["samples"] == total, f"the circuit was measured on {measured['samples']} samples, not {total}")
+    correct = int((folder.predicted == folder.truth).sum())
+    require(measured["floatCorrect"] == correct, "the circuit was measured beside other predictions")
+    require(measured["agreement"] >= 0.99 * total, "circuit and model agree on fewer than 99 in 100 samples")
+    return f"{stated['constraints']} constraints, {stated['options']['arithmetic']}, agrees on {measured['agreement']} of {total}"
+
+
+CHECKS: list[Callable[[Folder], str]] = [digests, contract, accuracy, view, exactness, batching, circuit]
 
 
 def main(paths: list[Path]) -> int:
