@@ -48,7 +48,7 @@ def check(folder: Folder) -> str:
     require((labels == folder.predicted).all(), "a recorded prediction is not that of the network in float64")
     labels, probabilities = folder.run(hostile_rows(folder))
     require(np.isfinite(probabilities).all(), "an answer is not finite")
-    return f"{len(rows)} labels stand: rounding moves no logit by {errors.max():.1g}, and {ahead.min():.1g} is to spare"
+    return f"{len(rows)} labels stand: rounding moves logits by {errors.max():.3f} at the very most, and {ahead.min():.3f} is to spare"
 
 
 def _logits(graph: onnx.GraphProto, folder: Folder, rows: np.ndarray) -> Tensor:
