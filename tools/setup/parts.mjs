@@ -57,3 +57,14 @@ export async function requireKustomize(quiet) {
   await requireSystem('go', ['golang-go'], quiet)
   await must('building kustomize', 'go', ['install', kustomize], { quiet, env: { GOBIN: bin } })
 }
+
+const engine = join(root, 'services/prover/engine')
+
+/** Builds the Rust proving engine where cargo is. Where it is not, proofs come from snarkjs, several times slower; that is said. */
+export async function buildEngine({ required, quiet }) {
+  if (!has('cargo')) {
+    if (required) fail('cargo is not installed, and the proving engine is measured and tested; install Rust (rustup, or the rustc and cargo of a recent distribution)')
+    return say('   ! cargo is not installed: proofs will come from snarkjs, several times slower', quiet)
+  }
+  await must('building the proving engine', 'cargo', ['build', '--release', '--locked', '--manifest-path', join(engine, 'Cargo.toml'), '--target-dir', join(engine, 'target')], { quiet })
+}

@@ -5,19 +5,19 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { build, installPackages } from './packages.mjs'
-import { fetchKafka, requireKustomize, requireSystem } from './parts.mjs'
+import { buildEngine, fetchKafka, requireKustomize, requireSystem } from './parts.mjs'
 import { ensureNode } from './node.mjs'
 import { fail, root, say } from './shell.mjs'
 
 const commands = {
   demo: { needs: ['kafka?', 'redis'], script: 'tools/dist/commands/demo.js' },
-  test: { needs: ['kafka', 'redis', 'kustomize'], script: 'tools/dist/commands/test.js' },
+  test: { needs: ['kafka', 'redis', 'kustomize', 'engine'], script: 'tools/dist/commands/test.js' },
   start: { needs: ['kafka', 'redis'], script: 'tools/dist/commands/start.js' },
-  bench: { needs: ['kafka', 'redis'], script: 'bench/dist/main.js' },
+  bench: { needs: ['kafka', 'redis', 'engine'], script: 'bench/dist/main.js' },
 }
 
 const [name, ...rest] = process.argv.slice(2)
-const command = name ? commands[name] : { needs: ['kafka', 'redis', 'kustomize'] }
+const command = name ? commands[name] : { needs: ['kafka', 'redis', 'kustomize', 'engine'] }
 if (!command) fail(`there is no command "${name}"; there are ${Object.keys(commands).join(', ')}, or none, which only sets up`)
 
 process.chdir(root)
@@ -28,6 +28,7 @@ if (command.needs.includes('redis') && !process.env.REDIS_URL) await requireSyst
 if (!process.env.KAFKA_BROKERS) await fetchKafka({ required: command.needs.includes('kafka'), quiet })
 if (command.needs.includes('kustomize')) await requireKustomize(quiet)
 await build(quiet)
+await buildEngine({ required: command.needs.includes('engine'), quiet })
 if (command.script) {
   const script = join(root, command.script)
   if (!existsSync(script)) fail(`${command.script} was not built`)
