@@ -5,6 +5,7 @@ import { say } from './report.js'
 const benches: Record<string, { what: string; run(json: boolean): Promise<boolean> }> = {
   gateway: { what: 'CPU per paid request beside the official x402 middleware', run: async (json) => (await import('./gateway/bench.js')).run(json) },
   e2e: { what: 'paid and settled inferences per second, through everything', run: async (json) => (await import('./e2e/bench.js')).run(json) },
+  zk: { what: 'proofs beside snarkjs on the same keys: seconds, memory, bytes', run: async (json) => (await import('./zk/bench.js')).run(json) },
   gas: { what: 'gas per payment, per batch and per inference', run: async (json) => (await import('./gas/bench.js')).run(json) },
 }
 
