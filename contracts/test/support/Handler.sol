@@ -289,6 +289,13 @@ contract Handler is ProofFixture {
     uint256 key = first.node == vm.addr(SOUND_KEY) ? SOUND_KEY : ROGUE_KEY;
     SignedReceipt memory one = SignedReceipt(first, _sign(key, log.receiptHashOf(first)));
     SignedReceipt memory two = SignedReceipt(second, _sign(key, log.receiptHashOf(second)));
+    (bytes32 firstHash, bytes32 secondHash) = (log.receiptHashOf(first), log.receiptHashOf(second));
+    // The same seed plays the same pair.
+    if (log.contradictedBy(firstHash) != 0 && log.contradictedBy(secondHash) != 0) {
+      vm.expectRevert(abi.encodeWithSelector(SettlementLog.AlreadyProven.selector, firstHash, secondHash));
+      log.proveEquivocation(one, two);
+      return;
+    }
     log.proveEquivocation(one, two);
     leaf.contradicted = true;
     ++done["contradict"];
