@@ -71,7 +71,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   const projection = { claims, waiters, blobs, outcomes, instance, logger, factSigners: env.FACT_SIGNERS, primitives }
   const tokenSeparator = Payment.tokenSeparator(token)
   const genuine = (payment: Payment.Payment): boolean => Payment.verify(payment, { token, payTo: env.REVENUE_VAULT_ADDRESS }, tokenSeparator, primitives).ok
-  const rebuilder = new ClaimsRebuilder({ bus, claims, projection, logger, genuine, horizonMs: (env.GATEWAY_PAYMENT_TIMEOUT_SECONDS + 3_600) * 1000, now })
+  const rebuilder = new ClaimsRebuilder({ bus, claims, instance: `${instance}-${randomUUID()}`, projection, logger, genuine, horizonMs: (env.GATEWAY_PAYMENT_TIMEOUT_SECONDS + 3_600) * 1000, now })
   const rebuild = (): void => void rebuilder.ensure().catch((err: unknown) => logger.warn({ err }, 'payment claims not rebuilt; trying again at the next request'))
   const terms = {
     token,

@@ -81,9 +81,12 @@ export interface Claims {
   postpone(paymentId: Hex.Hex, untilMs: number): Promise<void>
   /** Whether claims are whole. */
   ready(): Promise<boolean>
-  markReady(): Promise<void>
-  /** True for one caller at a time: the one that rebuilds. */
-  beginRebuild(leaseMs: number): Promise<boolean>
+  /** Says that claims are whole. False, and nothing is said, where the rebuilder's lease was lost meanwhile: then what it restored may be lost too. */
+  markReady(rebuilder: string): Promise<boolean>
+  /** Takes the lease of rebuilding, if nobody holds it. */
+  leaseRebuild(rebuilder: string, leaseMs: number): Promise<boolean>
+  /** Renews a lease that is still held. */
+  renewRebuild(rebuilder: string, leaseMs: number): Promise<boolean>
   /** Tells the instance that waits for a request that something happened to it. */
   notify(instance: string, requestId: Hex.Hex): Promise<void>
   /** Hears what is told to this instance. */

@@ -9,6 +9,8 @@ import type { Claims } from './ports.js'
 export interface Rebuild {
   bus: Bus
   claims: Claims
+  /** Name of this process, under which it holds the lease. */
+  instance: string
   projection: Projection
   logger: Logger
   /** Whether its payer signed a payment. */
@@ -18,7 +20,8 @@ export interface Rebuild {
   now(): number
 }
 
-const leaseMs = 60_000
+/** How long the others wait for a rebuilder that died; while it lives, it renews. */
+const leaseMs = 5_000
 /** Topics without prompts are kept for a week; losses of that long count against who made them. */
 const lossHorizonMs = 24 * 3_600_000
 
@@ -34,13 +37,19 @@ export class ClaimsRebuilder {
   }
 
   async #ensure(): Promise<void> {
-    const { claims, logger } = this.rebuild
+    const { claims, instance, logger } = this.rebuild
     while (!(await claims.ready())) {
-      if (await claims.beginRebuild(leaseMs)) {
+      if (!(await claims.leaseRebuild(instance, leaseMs))) {
+        await new Promise((next) => setTimeout(next, 200))
+        continue
+      }
+      const renewing = setInterval(() => void claims.renewRebuild(instance, leaseMs).catch(() => undefined), leaseMs / 4)
+      try {
         const restored = await rebuildClaims(this.rebuild)
-        await claims.markReady()
-        logger.warn({ restored }, 'payment claims rebuilt from the log')
-      } else await new Promise((next) => setTimeout(next, 200))
+        if (await claims.markReady(instance)) logger.warn({ restored }, 'payment claims rebuilt from the log')
+      } finally {
+        clearInterval(renewing)
+      }
     }
   }
 }

@@ -23,8 +23,12 @@ const claimOf = (change: Partial<Claim> = {}): Omit<Claim, 'state'> => ({
 export function conformance(make: () => Promise<Claims>): void {
   const open = async () => {
     const claims = await make()
-    await claims.markReady()
+    await whole(claims)
     return claims
+  }
+  const whole = async (claims: Claims): Promise<void> => {
+    expect(await claims.leaseRebuild('one', 60_000)).toBe(true)
+    expect(await claims.markReady('one')).toBe(true)
   }
   const fund = (claims: Claims, payer: Hex.Hex, balance = 1_000_000n, contract = false) => claims.setPayer(payer, async () => ({ balance, contract }), now)
 
@@ -32,9 +36,31 @@ export function conformance(make: () => Promise<Claims>): void {
     const claims = await make()
     const claim = claimOf()
     expect(await claims.reserve(claim, limits, now)).toEqual({ outcome: 'not-ready' })
-    await claims.markReady()
+    await whole(claims)
     await fund(claims, claim.payer)
     expect(await claims.reserve(claim, limits, now)).toEqual({ outcome: 'reserved' })
+    await claims.close()
+  })
+
+  it('lets one rebuild at a time, renew while it lives, and nobody else say that it is done', async () => {
+    const claims = await make()
+    expect(await claims.leaseRebuild('one', 60_000)).toBe(true)
+    expect(await claims.leaseRebuild('two', 60_000)).toBe(false)
+    expect(await claims.renewRebuild('two', 60_000)).toBe(false)
+    expect(await claims.renewRebuild('one', 60_000)).toBe(true)
+    expect(await claims.markReady('two')).toBe(false)
+    expect(await claims.ready()).toBe(false)
+    expect(await claims.markReady('one')).toBe(true)
+    expect(await claims.ready()).toBe(true)
+    await claims.close()
+  })
+
+  it('passes a dead rebuilder\'s lease on, and does not believe it if it comes back', async () => {
+    const claims = await make()
+    expect(await claims.leaseRebuild('one', 1)).toBe(true)
+    await expect.poll(() => claims.leaseRebuild('two', 60_000)).toBe(true)
+    expect(await claims.renewRebuild('one', 60_000)).toBe(false)
+    expect(await claims.markReady('one')).toBe(false)
     await claims.close()
   })
 

@@ -30,6 +30,7 @@ export class MemoryClaims implements Claims {
   #outstanding = 0n
   #lost = 0n
   #ready = false
+  #rebuild: { by: string; untilMs: number } | undefined
 
   async open(): Promise<void> {}
 
@@ -131,12 +132,22 @@ export class MemoryClaims implements Claims {
     return this.#ready
   }
 
-  async markReady(): Promise<void> {
-    this.#ready = true
+  async markReady(rebuilder: string): Promise<boolean> {
+    const held = this.#holds(rebuilder)
+    if (held) [this.#ready, this.#rebuild] = [true, undefined]
+    return held
   }
 
-  async beginRebuild(): Promise<boolean> {
+  async leaseRebuild(rebuilder: string, leaseMs: number): Promise<boolean> {
+    if (this.#rebuild && this.#rebuild.untilMs > Date.now()) return false
+    this.#rebuild = { by: rebuilder, untilMs: Date.now() + leaseMs }
     return true
+  }
+
+  async renewRebuild(rebuilder: string, leaseMs: number): Promise<boolean> {
+    const held = this.#holds(rebuilder)
+    if (held) this.#rebuild = { by: rebuilder, untilMs: Date.now() + leaseMs }
+    return held
   }
 
   async notify(instance: string, requestId: Hex.Hex): Promise<void> {
@@ -153,6 +164,10 @@ export class MemoryClaims implements Claims {
 
   async close(): Promise<void> {
     this.#listeners.clear()
+  }
+
+  #holds(rebuilder: string): boolean {
+    return this.#rebuild?.by === rebuilder && this.#rebuild.untilMs > Date.now()
   }
 
   #open(claim: Claim, counted: boolean, leaseUntilMs: number): void {

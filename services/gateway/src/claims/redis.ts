@@ -13,7 +13,7 @@ type Command = (...args: (string | number)[]) => Promise<unknown>
 
 /** Claims in Redis. Everything that must happen together is one script. */
 export class RedisClaims implements Claims {
-  readonly #redis: Redis & Record<'reserve' | 'transitionClaim' | 'paidClaim' | 'releaseClaim' | 'takeOver' | 'restoreClaim' | 'setPayer', Command>
+  readonly #redis: Redis & Record<'reserve' | 'transitionClaim' | 'paidClaim' | 'releaseClaim' | 'takeOver' | 'restoreClaim' | 'setPayer' | 'renewRebuild' | 'markReady', Command>
   #subscriber: Redis | undefined
 
   constructor(
@@ -30,6 +30,8 @@ export class RedisClaims implements Claims {
     define('takeOver', Scripts.takeOver, 1)
     define('restoreClaim', Scripts.restore, 5)
     define('setPayer', Scripts.setPayer, 1)
+    define('renewRebuild', Scripts.renewRebuild, 1)
+    define('markReady', Scripts.markReady, 2)
   }
 
   /** Resolves when the store answers. */
@@ -121,12 +123,16 @@ export class RedisClaims implements Claims {
     return (await this.#run(() => this.#redis.exists(this.#key('ready')))) === 1
   }
 
-  async markReady(): Promise<void> {
-    await this.#run(() => this.#redis.set(this.#key('ready'), '1'))
+  async markReady(rebuilder: string): Promise<boolean> {
+    return (await this.#run(() => this.#redis.markReady(this.#key('rebuilding'), this.#key('ready'), rebuilder))) === 1
   }
 
-  async beginRebuild(leaseMs: number): Promise<boolean> {
-    return (await this.#run(() => this.#redis.set(this.#key('rebuilding'), '1', 'PX', leaseMs, 'NX'))) === 'OK'
+  async leaseRebuild(rebuilder: string, leaseMs: number): Promise<boolean> {
+    return (await this.#run(() => this.#redis.set(this.#key('rebuilding'), rebuilder, 'PX', leaseMs, 'NX'))) === 'OK'
+  }
+
+  async renewRebuild(rebuilder: string, leaseMs: number): Promise<boolean> {
+    return (await this.#run(() => this.#redis.renewRebuild(this.#key('rebuilding'), rebuilder, leaseMs))) === 1
   }
 
   async notify(instance: string, requestId: Hex.Hex): Promise<void> {

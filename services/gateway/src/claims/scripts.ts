@@ -127,3 +127,17 @@ redis.call('HSET', KEYS[1], 'balance', ARGV[2], 'contract', ARGV[3], 'balanceAtM
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return 1
 `
+
+/** KEYS lease · ARGV rebuilder, lease in milliseconds. */
+export const renewRebuild = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+`
+
+/** KEYS lease ready · ARGV rebuilder. Only its holder ends a rebuild: a lease that is gone went with whatever else the store lost. */
+export const markReady = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[2], '1')
+redis.call('DEL', KEYS[1])
+return 1
+`
