@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import * as Abi from '../../abi.js'
 import * as Hex from '../../hex.js'
-import { portable, type Primitives } from '../../secp256k1.js'
+import { portable, sign as signDigest, type Primitives } from '../../secp256k1.js'
 import { utf8 } from '../bytes.js'
 import { AttestationError } from '../error.js'
 import { ENDORSEMENT_ROLES, TEE_KINDS, type EndorsementRole, type TeeKind } from '../evidence.js'
@@ -107,8 +107,33 @@ const textOrNull = (fields: Fields, name: string): string | null => (fields.any(
 const hex = (text: string, width: number): Hex.Hex => (Hex.is(text, width) ? text : malformed(`${JSON.stringify(text.slice(0, 80))} is not ${width} bytes of 0x-hexadecimal`))
 
 /** What a verifier signs: keccak256("haca/appraisal/1" ‖ chainId:32 ‖ registry:20 ‖ SHA-256 of the record's bytes). */
-export const recordDigest = (bytes: Uint8Array, scope: { chainId: number; registry: Hex.Hex }, keccak256: Primitives['keccak256'] = portable.keccak256): Uint8Array =>
+export const recordDigest = (bytes: Uint8Array, scope: RecordScope, keccak256: Primitives['keccak256'] = portable.keccak256): Uint8Array =>
   keccak256(Abi.concat([utf8('haca/appraisal/1'), Abi.word(scope.chainId), Hex.toBytes(scope.registry, 20), sha256(bytes)]))
+
+/** Where a record counts. */
+export interface RecordScope {
+  readonly chainId: number
+  /** TeeRegistry the key is registered in. */
+  readonly registry: Hex.Hex
+}
+
+/** A record's exact bytes, and the verifier's signature over their digest; 65 bytes. */
+export interface SignedRecord {
+  readonly record: Uint8Array
+  readonly signature: Uint8Array
+}
+
+export const signRecord = (record: AppraisalRecord, scope: RecordScope, privateKey: Uint8Array): SignedRecord => {
+  const bytes = encodeRecord(record)
+  return { record: bytes, signature: signDigest(recordDigest(bytes, scope), privateKey) }
+}
+
+/** Address that signed a record, or `undefined`. */
+export function signerOfRecord({ record, signature }: SignedRecord, scope: RecordScope, primitives: Primitives = portable): Hex.Hex | undefined {
+  if (signature.length !== 65 || record.length > RECORD_BYTES_MAX) return undefined
+  const by = primitives.recover(recordDigest(record, scope, primitives.keccak256), signature)
+  return by && Hex.fromBytes(by)
+}
 
 function malformed(why: string): never {
   throw new AttestationError('evidence-malformed', `appraisal record: ${why}`)

@@ -110,6 +110,7 @@ export const POLICY_ERROR_CODES = [
   'policy-malformed',
   'policy-simulated-on-mainnet',
   'policy-reference-unknown',
+  'policy-unsigned',
 ] as const
 export type PolicyErrorCode = (typeof POLICY_ERROR_CODES)[number]
 
