@@ -1,0 +1,11 @@
+// Genuine samples, and makers of evidence under roots of their own: for tests, benches and the simulator, never for a service.
+export * as DcapBuilder from './dcap-builder.js'
+export * as DcapVectors from './dcap-vectors.js'
+export * as NitroBuilder from './nitro-builder.js'
+export * as NvidiaBuilder from './nvidia-builder.js'
+export * as Pki from './pki.js'
+export * as PolicyBuilder from './policy-builder.js'
+export * as SimulatedBuilder from './simulated-builder.js'
+export * as SnpBuilder from './snp-builder.js'
+export * as Vectors from './vectors.js'
+export { PROVIDERS } from './providers.js'
