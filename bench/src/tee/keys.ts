@@ -1,5 +1,5 @@
 import { settlementLogAbi, teeRegistryAbi } from '@haca/contracts'
-import { Batch, Hex, MerkleSum, Receipt, Secp256k1 } from '@haca/core'
+import { type Batch, Hex, MerkleSum, Receipt, Secp256k1 } from '@haca/core'
 import { anvilPart, deployLocally, roles, type TestAccount } from '@haca/tools'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
