@@ -3,6 +3,7 @@
 #   gateway, router, inference, prover, settler   the five services; what production runs
 #   tools                                         deploys contracts, prepares a local chain, is that chain
 #   tee-simulator                                 SIMULATED trusted hardware, for development
+#   prover-development                            the prover that takes it, for development
 #
 # There are two builds. `build` holds what the services are made of and nothing else; `build-local` adds the tools and the
 # simulator. No service takes anything from the second, so the simulator cannot get into an image that production runs.
@@ -31,11 +32,11 @@ COPY contracts contracts
 COPY libs libs
 COPY services services
 RUN npm run build
-# What runs, without types and tests. Source maps stay: a stack trace shall name our lines.
+# What runs, without types and tests, and without what takes evidence of no hardware. Source maps stay: a stack trace shall name our lines.
 RUN mkdir -p /out/shared \
  && cp -r --parents proto/package.json proto/dist contracts/package.json contracts/dist libs/*/package.json libs/*/dist /out/shared \
  && cp -r --parents services/*/package.json services/*/dist /out \
- && find /out -depth \( -name '*.d.ts' -o -name '*.d.ts.map' -o -name '*.test.js*' -o -name '*.conformance.js*' -o -name .tsbuildinfo -o -name testing \) -exec rm -r {} +
+ && find /out -depth \( -name '*.d.ts' -o -name '*.d.ts.map' -o -name '*.test.js*' -o -name '*.conformance.js*' -o -name .tsbuildinfo -o -name testing -o -path '*/prover/dist/*development*' \) -exec rm -r {} +
 
 # Production dependencies, one tree for each image, from the manifests of what is in it and no other: what is a development
 # dependency here may be a production one elsewhere. No install script runs; the packages carry their binaries. The compiler is
@@ -139,11 +140,16 @@ COPY models models
 ENTRYPOINT ["node"]
 CMD ["tools/dist/commands/bootstrap.js"]
 
+FROM prover AS prover-development
+COPY --from=build /src/services/prover/dist services/prover/dist
+ENTRYPOINT ["node", "services/prover/dist/main.development.js"]
+
 FROM manifests AS tee-simulator-modules
 COPY tools/tee-simulator/package.json tools/tee-simulator/
 RUN --mount=type=cache,target=/root/.npm npm install --no-audit --no-fund --omit=dev --ignore-scripts --workspace @haca/tee-simulator
 
 FROM runtime AS tee-simulator
 COPY --from=tee-simulator-modules /src/node_modules node_modules
+COPY --from=build /src/libs/core/dist/tee/testing libs/core/dist/tee/testing
 COPY --from=build-local /out/tools/tee-simulator tools/tee-simulator
 ENTRYPOINT ["node", "tools/tee-simulator/dist/main.js"]

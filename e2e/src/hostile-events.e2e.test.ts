@@ -1,22 +1,27 @@
 import { clone, create, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
+import { teeRegistryAbi } from '@haca/contracts'
 import { EvidenceVerdict, Hex, Offer, Receipt, Secp256k1 } from '@haca/core'
-import { DirectoryBlobs } from '@haca/platform/blobs'
+import { AppraisalRecord, Collection } from '@haca/core/tee'
+import { DirectoryBlobs, KeyArchive } from '@haca/platform/blobs'
 import { KafkaBus, deadLetterTopic, topicOf } from '@haca/platform/bus'
 import { loadPrimitives } from '@haca/platform/crypto'
+import { GrpcClient, status } from '@haca/platform/grpc'
 import { createLogger } from '@haca/platform/log'
 import { Fact, Wire } from '@haca/platform/wire'
 import {
+  AttestationService,
   BatchSettledSchema,
   EvidenceProducedSchema,
   InferenceCompletedSchema,
   InferenceRequestedSchema,
   InferenceVoidedSchema,
-  KeyAnnouncedSchema,
+  KeyAppraisedSchema,
   NodeHeartbeatSchema,
   PaymentFailedSchema,
   PaymentRequestedSchema,
   PaymentSettledSchema,
   RuleResultSchema,
+  SignedAppraisalSchema,
   Verdict,
   type InferenceCompleted,
   type InferenceRequested,
@@ -44,6 +49,7 @@ let books: Books
 let bus: KafkaBus
 let kafka: kafkajs.Kafka
 let honest: { wallet: Wallet; paymentId: Hex.Hex; requestId: Hex.Hex; request: InferenceRequested; completion: InferenceCompleted }
+const archive = (): KeyArchive => new KeyArchive(new DirectoryBlobs(join(folder, 'blobs')))
 const scope = (): Receipt.Scope => ({ chainId: stack.contracts.chainId, log: stack.contracts.settlementLog })
 
 beforeAll(async () => {
@@ -128,7 +134,7 @@ const resigned = (completion: InferenceCompleted, change: Partial<Receipt.Receip
 
 describe('somebody who writes to every topic without our keys', () => {
   it('is buried with garbage', async () => {
-    const schemas = [InferenceRequestedSchema, PaymentRequestedSchema, InferenceCompletedSchema, InferenceVoidedSchema, EvidenceProducedSchema, PaymentSettledSchema, PaymentFailedSchema, BatchSettledSchema, KeyAnnouncedSchema, NodeHeartbeatSchema]
+    const schemas = [InferenceRequestedSchema, PaymentRequestedSchema, InferenceCompletedSchema, InferenceVoidedSchema, EvidenceProducedSchema, PaymentSettledSchema, PaymentFailedSchema, BatchSettledSchema, KeyAppraisedSchema, NodeHeartbeatSchema]
     const producer = kafka.producer()
     await producer.connect()
     for (const schema of schemas) await producer.send({ topic: topicOf(schema, pool), messages: [{ key: 'x', value: Buffer.from('ffffffffffff', 'hex') }] })
@@ -204,11 +210,30 @@ describe('somebody who writes to every topic without our keys', () => {
     await refused(BatchSettledSchema, create(BatchSettledSchema, { batchId: 1n, transactionHash: randomBytes(32), blockHash: randomBytes(32) }), 'fact.forged')
   })
 
+  it('cannot say that a key was appraised', async () => {
+    const [node] = (await archive().nodes()) as [Hex.Hex]
+    const genuine = AppraisalRecord.decodeRecord(((await archive().history(node)).at(-1) as AppraisalRecord.SignedRecord).record)
+    const mine = AppraisalRecord.signRecord({ ...genuine, node: intruder.address }, { chainId: scope().chainId, registry: stack.contracts.teeRegistry }, intruderKey)
+    await refused(KeyAppraisedSchema, create(KeyAppraisedSchema, { node: Hex.toBytes(intruder.address), appraisal: create(SignedAppraisalSchema, mine) }), 'appraisal.forged')
+  })
+
   it('cannot get a key registered without evidence for that very key', async () => {
-    const blobs = new DirectoryBlobs(join(folder, 'blobs'))
-    const [document] = await blobs.list('evidence/')
-    const announced = create(KeyAnnouncedSchema, { node: Hex.toBytes(intruder.address), keyKind: Receipt.keyKinds.simulated, pool, evidenceId: Hex.toBytes(`0x${document?.slice('evidence/'.length)}` as Hex.Hex), mediaType: 'application/vnd.haca.simulated-evidence+json', announcedAtMs: BigInt(Date.now()) })
-    await refused(KeyAnnouncedSchema, announced, 'key.refused')
+    const [node] = (await archive().nodes()) as [Hex.Hex]
+    const { evidenceId } = AppraisalRecord.decodeRecord(((await archive().history(node)).at(-1) as AppraisalRecord.SignedRecord).record)
+    const stolen = Collection.decodeCollection((await archive().evidence(evidenceId)) as Uint8Array)
+    const binding = { ...stolen.binding, receiptKey: Secp256k1.publicKeyOf(intruderKey) }
+    const prover = new GrpcClient(`127.0.0.1:${stack.world.ports.proverGrpc}`)
+    const enroll = async (collection: Collection.KeyCollection) => (await prover.unary(AttestationService.method.enroll, { collection: Collection.encodeCollection(collection) }, { timeoutMs: 10_000 })).message
+    // The challenge of the evidence was answered by its owner.
+    await expect(enroll({ ...stolen, binding })).rejects.toMatchObject({ code: status.FAILED_PRECONDITION })
+    const { message } = await prover.unary(AttestationService.method.challenge, { node: Hex.toBytes(intruder.address) }, { timeoutMs: 10_000 })
+    const challenge = { verifierId: message.verifierId, random: message.random, expiresAt: Number(message.expiresAt) }
+    const record = AppraisalRecord.decodeRecord((await enroll({ ...stolen, binding, challenge })).appraisal?.record as Uint8Array)
+    prover.close()
+    expect(record.outcome).toBe('contraindicated')
+    expect(record.reasons.filter(({ ok }) => !ok).map(({ rule }) => rule)).toEqual(['binding.user-data', 'binding.nonce', 'binding.public-key'])
+    const validity = await books.client.readContract({ address: stack.contracts.teeRegistry, abi: teeRegistryAbi, functionName: 'validityAt', args: [intruder.address, 0n] })
+    expect(validity).toBe(1) // unknown
   })
 
   it('changes nothing by replaying what was genuine', async () => {
@@ -230,7 +255,7 @@ describe('somebody who writes to every topic without our keys', () => {
     expect(await books.balance(honest.wallet.address)).toBe(999_000n)
     expect(await books.vault()).toBe(2_000n) // the honest call, and the one after the replays
     const alarms = (await Promise.all(['gateway', 'inference', 'prover', 'settler', 'router'].map((name) => readFile(join(stack.logs, `${name}.log`), 'utf8')))).join('\n')
-    for (const reason of ['message.malformed', 'request.forged', 'completion.forged', 'evidence.forged', 'void.forged', 'fact.forged', 'key.refused']) {
+    for (const reason of ['message.malformed', 'request.forged', 'completion.forged', 'evidence.forged', 'void.forged', 'fact.forged', 'appraisal.forged']) {
       expect(alarms.split('\n').some((line) => line.includes('"alarm":"dead-letter"') && line.includes(`"reason":"${reason}"`)), reason).toBe(true)
     }
   })

@@ -17,15 +17,15 @@ export const containerEnvFolder = join(root, 'k8s/overlays/local-cpu/env')
 
 const chainId = 84_532
 
-/** Root key of simulated evidence. Public like all keys here. */
-const simulatorRoot = testAccount(19)
+/** Root of SIMULATED evidence, on the folder that all services share. */
+const simulator = { directory: '/blobs/simulator', rootFile: '/blobs/simulator/root.der' }
 
 const socket = '/run/tee/dstack.sock'
 
 /** What containers see instead of a developer's folders and loopback ports. */
 const inContainers: Partial<Record<ServiceName, NodeJS.ProcessEnv>> = {
   router: { ROUTER_POLICY_FILE: '/etc/haca/policy/policy.json' },
-  inference: { INFERENCE_MODELS_DIRECTORY: '/app/models' },
+  inference: { INFERENCE_MODELS_DIRECTORY: '/app/models', INFERENCE_ATTESTATION_ADDRESS: 'prover:9090' },
   gateway: { GATEWAY_ROUTER_ADDRESS: 'router:9090' },
 }
 
@@ -42,11 +42,8 @@ export function containerEnv(): Record<string, string> {
       })
       return [file(`${name}.env`, known.filter((v) => !v.secret)), file(`${name}.secret.env`, known.filter((v) => v.secret))]
     })
-    const simulator = [
-      file('tee-simulator.env', [{ line: `SIMULATOR_SOCKET=${socket}` }]),
-      file('tee-simulator.secret.env', [{ line: `SIMULATOR_ROOT_KEY=${simulatorRoot.privateKey}` }]),
-    ]
-    return Object.fromEntries([...files, ...simulator, ['policy.json', `${JSON.stringify(localPolicy, null, 2)}\n`]].filter(([, text]) => text !== ''))
+    const simulated = file('tee-simulator.env', [{ line: `SIMULATOR_SOCKET=${socket}` }, { line: `SIMULATOR_DIRECTORY=${simulator.directory}` }])
+    return Object.fromEntries([...files, simulated, ['policy.json', `${JSON.stringify(localPolicy, null, 2)}\n`]].filter(([, text]) => text !== ''))
   } finally {
     rmSync(scratch, { recursive: true })
   }
@@ -77,8 +74,8 @@ function worldOfContainers(folder: string): World {
     book,
     token: { chainId, token, domain },
     models: {},
-    simulator: { socket, root: simulatorRoot.address },
-    ports: { router: http, prover: http, settler: http, inference: http, gateway: http, gatewayGrpc: 9090, routerGrpc: 9090 },
+    simulator: { socket, rootFile: simulator.rootFile },
+    ports: { router: http, prover: http, settler: http, inference: http, gateway: http, gatewayGrpc: 9090, routerGrpc: 9090, proverGrpc: 9090 },
     redisPrefix: 'haca',
     logLevel: 'info',
     policy: localPolicy,
@@ -87,4 +84,4 @@ function worldOfContainers(folder: string): World {
 }
 
 /** Everything that is public knowledge and must never secure anything real: keys and addresses of local chains. */
-export const publicTestKeys: readonly string[] = [...Object.values(roles), simulatorRoot, ...Array.from({ length: 20 }, (_, index) => testAccount(index))].flatMap(({ privateKey, address }) => [privateKey, address])
+export const publicTestKeys: readonly string[] = [...Object.values(roles), ...Array.from({ length: 20 }, (_, index) => testAccount(index))].flatMap(({ privateKey, address }) => [privateKey, address])

@@ -47,13 +47,15 @@ const prepared: Stores = {
     PAYMENT_BATCHER_ADDRESS: address('3'),
     MODEL_REGISTRY_ADDRESS: address('4'),
     TEE_REGISTRY_ADDRESS: address('5'),
+    POLICY_REGISTRY_ADDRESS: address('9'),
+    POLICY_SIGNERS: address('a'),
     OFFER_SIGNERS: address('6'),
     EVIDENCE_SIGNERS: address('7'),
     FACT_SIGNERS: address('8'),
     SETTLER_FROM_BLOCK: '1000',
   },
   'ConfigMap/haca-endpoints': { KAFKA_BROKERS: 'kafka-0.example:9093,kafka-1.example:9093', KAFKA_SASL_MECHANISM: 'scram-sha-512', GATEWAY_PUBLIC_URL: 'https://api.example' },
-  'ConfigMap/haca-pool': { INFERENCE_HARDWARE: 'tdx-spr', INFERENCE_MODELS: 'digits' },
+  'ConfigMap/haca-pool': { INFERENCE_IMAGE_ID: 'engine-1.8.0', INFERENCE_MODELS: 'digits' },
   'ConfigMap/haca-policy': { 'policy.json': '{}' },
   'Secret/haca-rpc': { RPC_URL: 'https://rpc.example/token' },
   'Secret/haca-redis': { REDIS_URL: 'rediss://haca:password@redis.example:6379' },
@@ -120,8 +122,7 @@ describe('environments', () => {
     ['gateway', { GATEWAY_PUBLIC_URL: 'http://api.example' }],
     ['gateway', { REDIS_URL: 'redis://haca:password@redis.example:6379' }],
     ['prover', { REDIS_URL: 'rediss://redis.example:6379' }],
-    ['prover', { PROVER_SIMULATED_ROOT: address('1') }],
-    ['inference', { INFERENCE_HARDWARE: 'simulated' }],
+    ['prover', { PROVER_SIMULATED_ROOT: '/blobs/simulator/root.der' }],
     ['router', { KAFKA_SSL: 'false' }],
     ['settler', { KAFKA_REPLICATION_FACTOR: '1' }],
     ['settler', { KAFKA_SASL_MECHANISM: undefined }],
@@ -167,7 +168,7 @@ describe('pods', () => {
     const container = main(resources, name)
     const config = read(name, environmentOf(container, stores[overlay]))
     const ports = Object.fromEntries((container.ports ?? []).map(({ name: port, containerPort }) => [port, containerPort]))
-    expect(ports).toEqual({ http: config.PORT, ...('GATEWAY_GRPC_PORT' in config ? { grpc: config.GATEWAY_GRPC_PORT } : {}), ...('ROUTER_GRPC_PORT' in config ? { grpc: config.ROUTER_GRPC_PORT } : {}) })
+    expect(ports).toEqual({ http: config.PORT, ...('GATEWAY_GRPC_PORT' in config ? { grpc: config.GATEWAY_GRPC_PORT } : {}), ...('ROUTER_GRPC_PORT' in config ? { grpc: config.ROUTER_GRPC_PORT } : {}), ...('PROVER_GRPC_PORT' in config ? { grpc: config.PROVER_GRPC_PORT } : {}) })
     const graceMs = (workload(resources, name).pod.terminationGracePeriodSeconds ?? 30) * 1000
     expect(graceMs).toBeGreaterThanOrEqual((container.lifecycle?.preStop?.sleep?.seconds ?? 0) * 1000 + config.DRAIN_MS + forcedExitMs)
     if (name === 'gateway') expect(config.DRAIN_MS).toBeGreaterThan(config.GATEWAY_SETTLE_WAIT_MAX_MS)
@@ -276,7 +277,7 @@ describe('network', () => {
   /** The arrows of the architecture, as the services' own configuration draws them. */
   const arrows = names.flatMap((name) => {
     const env = environmentOf(main(rendered.local, name), stores.local)
-    const targets = [env.KAFKA_BROKERS, env.REDIS_URL && new URL(env.REDIS_URL).host, env.RPC_URL && new URL(env.RPC_URL).host, env.GATEWAY_ROUTER_ADDRESS]
+    const targets = [env.KAFKA_BROKERS, env.REDIS_URL && new URL(env.REDIS_URL).host, env.RPC_URL && new URL(env.RPC_URL).host, env.GATEWAY_ROUTER_ADDRESS, env.INFERENCE_ATTESTATION_ADDRESS]
     return targets.filter((target): target is string => target !== undefined).map((target) => `${name} ${target}`)
   })
 
@@ -288,7 +289,7 @@ describe('network', () => {
   })
 
   it('production names the same arrows', () => {
-    const named = (resources: Resource[]): string[] => ofKind(resources, 'NetworkPolicy').map(({ metadata }) => metadata.name).filter((name) => /-to-(kafka|redis|chain|router|dns)$/.test(name) && !name.startsWith('bootstrap')).sort()
+    const named = (resources: Resource[]): string[] => ofKind(resources, 'NetworkPolicy').map(({ metadata }) => metadata.name).filter((name) => /-to-(kafka|redis|chain|router|prover|dns)$/.test(name) && !name.startsWith('bootstrap')).sort()
     expect(named(rendered.production)).toEqual(named(rendered.local))
     expect(named(rendered.production).length).toBe(arrows.length + 1)
     for (const policy of ofKind(rendered.production, 'NetworkPolicy').filter(({ metadata }) => metadata.labels?.reaches)) {
@@ -410,13 +411,13 @@ describe('compose', () => {
 describe('Dockerfile', () => {
   const file = text('Dockerfile')
   const stages = readStages(file)
-  const local = new Set(['tools', 'tee-simulator'])
+  const local = new Set(['tools', 'tee-simulator', 'prover-development'])
   const targets = [...stages.keys()].filter((name) => (names as string[]).includes(name) || local.has(name))
 
   it('has a target for each service and for the local stack', () => {
     expect([...targets].sort()).toEqual([...names, ...local].sort())
     const built = Object.values((parse(text('docker-compose.yml'), { merge: true }) as { services: Record<string, { build?: { target: string } }> }).services).flatMap(({ build }) => build?.target ?? [])
-    expect(new Set(built)).toEqual(new Set(targets))
+    expect(new Set([...built, 'prover']), 'production alone runs the prover that takes no simulation').toEqual(new Set(targets))
   })
 
   it.each(names)('nothing of the simulator or the tools gets near the image of %s', (name) => {

@@ -69,7 +69,7 @@ describe('tidy', () => {
     for (const name of Object.keys(shapes)) {
       for (const room of ['main.ts', 'service.ts', 'config.ts', 'ports.ts', 'events.ts', `${name}.module.ts`]) expect(existsSync(join(root, `services/${name}/src/${room}`)), `${name}: ${room}`).toBe(true)
       expect(text(`services/${name}/src/main.ts`).split('\n').length, `${name}/main.ts`).toBeLessThanOrEqual(30)
-      for (const file of files.filter((f) => f.startsWith(`services/${name}/src/`) && f.endsWith('.ts') && !/\.test\.ts$|\/main\.ts$/.test(f))) {
+      for (const file of files.filter((f) => f.startsWith(`services/${name}/src/`) && f.endsWith('.ts') && !/\.test\.ts$|\/main(\.development)?\.ts$/.test(f))) {
         expect(/process\.env/.test(text(file)), `${file} reads the environment`).toBe(false)
       }
     }

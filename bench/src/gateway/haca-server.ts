@@ -1,6 +1,8 @@
 import { create, toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
-import { Hex, Receipt, Secp256k1, type Tensor } from '@haca/core'
+import { accept, Hex, Receipt, Secp256k1, type Tensor } from '@haca/core'
+import { Policy } from '@haca/core/tee'
+import { PolicyBuilder } from '@haca/core/tee/testing'
 import { gatewayService, type Router } from '@haca/gateway'
 import { MemoryBlobs } from '@haca/platform/blobs'
 import type { Bus, ConsumeOptions, Consumption } from '@haca/platform/bus'
@@ -120,18 +122,23 @@ class InstantNode implements Bus {
   close = async (): Promise<void> => undefined
 }
 
+/** The policy as it was last seen on chain, which the gateway asks without leaving its process. */
+const inForce = accept({ policy: Policy.decodePolicy(PolicyBuilder.encodePolicy(PolicyBuilder.policyJson({ epoch: 1 }))), daRef: zero, readAtMs: Date.now() })
+const policy = { current: () => inForce }
+
 const offerKey = Hex.fromBytes(randomBytes(32))
 const service = gatewayService(
   {
     ...{ PROFILE: 'development', HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'error', KAFKA_BROKERS: '127.0.0.1:1', RPC_URL: 'http://127.0.0.1:1', BLOBS_DIRECTORY: '/nonexistent' },
     ...{ REDIS_URL: process.env.REDIS_URL, REDIS_PREFIX: `bench-${randomBytes(3).toString('hex')}`, CHAIN_ID: String(chainId) },
+    ...{ POLICY_REGISTRY_ADDRESS: settlementLog, POLICY_SIGNERS: payTo },
     ...{ SETTLEMENT_LOG_ADDRESS: settlementLog, REVENUE_VAULT_ADDRESS: payTo, TOKEN_ADDRESS: token.address, TOKEN_NAME: token.name, TOKEN_VERSION: token.version },
     ...{ GATEWAY_GRPC_PORT: process.env.GATEWAY_GRPC_PORT, GATEWAY_PUBLIC_URL: 'http://127.0.0.1', GATEWAY_ROUTER_ADDRESS: '127.0.0.1:1', GATEWAY_OFFER_KEY: offerKey },
     ...{ OFFER_SIGNERS: Secp256k1.addressOfKey(Hex.toBytes(offerKey)), FACT_SIGNERS: payTo },
     ...{ GATEWAY_PAYMENT_TIMEOUT_SECONDS: String(paymentTimeout), GATEWAY_OFFER_SECONDS: String(paymentTimeout), GATEWAY_BALANCE_MAX_AGE_MS: '600000' },
     ...{ GATEWAY_PAYER_CAP_ATOMIC: String(balance), GATEWAY_UNESTABLISHED_CAP_ATOMIC: String(balance) },
   },
-  { bus: new InstantNode(), blobs, router, payers: { read: async () => ({ balance, contract: false }) } },
+  { bus: new InstantNode(), blobs, router, payers: { read: async () => ({ balance, contract: false }) }, policy },
 )
 const { port } = await startService(service, service.config(), createLogger('gateway', 'error'))
 answerCpu(port)

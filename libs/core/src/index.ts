@@ -28,7 +28,6 @@ export * as Body from './tensor/body.js'
 export * as Tensor from './tensor/tensor.js'
 
 export * as EvidenceVerdict from './receipt/evidence-verdict.js'
-export * as KeyEvidence from './receipt/key-evidence.js'
 export * as Receipt from './receipt/receipt.js'
 
 export * as Batch from './batch/header.js'

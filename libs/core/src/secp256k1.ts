@@ -59,6 +59,9 @@ export function addressOf(publicKey: Uint8Array, keccak256: Primitives['keccak25
 /** Address (20 bytes) of a public key, compressed or not. */
 export const addressOfPublicKey = (publicKey: Uint8Array): Uint8Array => addressOf(secp256k1.Point.fromBytes(publicKey).toBytes(false), keccak_256)
 
+/** Public key of a private key (32 bytes); compressed, 33 bytes. */
+export const publicKeyOf = (privateKey: Uint8Array): Uint8Array => secp256k1.getPublicKey(privateKey, true)
+
 /** Address of a private key (32 bytes). */
 export const addressOfKey = (privateKey: Uint8Array): Hex.Hex =>
   Hex.checksum(Hex.fromBytes(addressOf(secp256k1.getPublicKey(privateKey, false), keccak_256)))

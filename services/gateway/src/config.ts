@@ -1,6 +1,6 @@
 import { kafkaRules, kafkaShape } from '@haca/platform/bus'
 import { blobsShape } from '@haca/platform/blobs'
-import { chainShape, contractsShape, tokenShape } from '@haca/platform/chain'
+import { chainShape, contractsShape, policyShape, tokenShape } from '@haca/platform/chain'
 import { kind, load, serviceOf, serviceShape, z } from '@haca/platform/config'
 import { redisRules, redisShape } from '@haca/platform/store'
 
@@ -12,6 +12,7 @@ const shape = {
   ...contractsShape,
   ...tokenShape,
   ...blobsShape,
+  ...policyShape,
   GATEWAY_GRPC_PORT: kind.port(),
   GATEWAY_PUBLIC_URL: kind.url().describe('origin callers reach us by; never taken from a Host header'),
   GATEWAY_ROUTER_ADDRESS: kind.text().describe('host:port of the router'),

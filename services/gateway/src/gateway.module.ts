@@ -9,9 +9,9 @@ import {
   PaymentRequestedSchema,
   PaymentSettledSchema,
 } from '@haca/proto'
-import { BatchLedger, openBlobs, type Blobs } from '@haca/platform/blobs'
+import { BatchLedger, KeyArchive, openBlobs, type Blobs } from '@haca/platform/blobs'
 import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
-import { openChain, tokenOf } from '@haca/platform/chain'
+import { openChain, openPolicyFeed, tokenOf, type PolicyFeed } from '@haca/platform/chain'
 import { loadPrimitives } from '@haca/platform/crypto'
 import { GrpcClient, GrpcServer } from '@haca/platform/grpc'
 import type { Logger } from '@haca/platform/log'
@@ -33,6 +33,7 @@ import { Models } from './models.js'
 import { Outcomes } from './outcomes.js'
 import { ChainPayers } from './payers.js'
 import type { Claims, Payers, Router } from './ports.js'
+import type { PolicyInForce } from './policy-epoch.js'
 import { consumeEvents } from './project-events.js'
 import { ClaimsRebuilder } from './rebuild-claims.js'
 import { GrpcRouter } from './router-client.js'
@@ -45,6 +46,7 @@ export interface Seams {
   claims?: Claims
   router?: Router
   payers?: Payers
+  policy?: PolicyInForce
 }
 
 class GatewayModule {}
@@ -85,10 +87,14 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
     known: new KnownOffers(),
     now,
   }
+  const chain = openChain(env)
+  const feed = seams?.policy ? undefined : openPolicyFeed(env, { chain, archive: new KeyArchive(blobs), primitives, logger, now })
+  const policy = seams?.policy ?? (feed as PolicyFeed)
   const gateway: Gateway = {
     ...{ models, router, terms, claims, outcomes, bus, waiters, scope, logger, instance, rebuild, now },
     verifier: { terms, offerSigners: env.OFFER_SIGNERS, remainingSeconds: env.GATEWAY_PAYMENT_REMAINING_SECONDS, primitives, now },
-    payers: seams?.payers ?? new ChainPayers(openChain(env), token.address),
+    payers: seams?.payers ?? new ChainPayers(chain, token.address),
+    policy,
     limits: { payerCap: env.GATEWAY_PAYER_CAP_ATOMIC, totalCap: env.GATEWAY_UNESTABLISHED_CAP_ATOMIC, balanceMaxAgeMs: env.GATEWAY_BALANCE_MAX_AGE_MS },
     answerWaitMs: env.GATEWAY_ANSWER_WAIT_MS,
     settleWaitMaxMs: env.GATEWAY_SETTLE_WAIT_MAX_MS,
@@ -98,6 +104,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   await bus.ensure([InferenceCompletedSchema, InferenceVoidedSchema, PaymentSettledSchema, PaymentFailedSchema, PaymentRequestedSchema, BatchSettledSchema].map((schema) => ({ schema })))
   await claims.open()
   models.start()
+  await feed?.start(env.POLICY_REFRESH_MS)
   await claims.listen(instance, (requestId) => waiters.wake(requestId))
   const events = await consumeEvents(bus, projection, 1_000)
   rebuild()
@@ -122,7 +129,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
     module: GatewayModule,
     controllers: [HealthController, InferenceController, RecordsController, ModelsController],
     providers: [
-      ...healthProviders({ claims: () => claims.ready(), models: () => models.ready(), kafka: () => bus.ping() }),
+      ...healthProviders({ claims: () => claims.ready(), models: () => models.ready(), policy: () => feed === undefined || feed.epoch() !== undefined, kafka: () => bus.ping() }),
       { provide: GATEWAY, useValue: gateway },
       { provide: PUBLIC_URL, useValue: env.GATEWAY_PUBLIC_URL },
       { provide: TOKEN_DECIMALS, useValue: env.TOKEN_DECIMALS },
@@ -136,6 +143,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
             ...{ grpc, events, models, routerClient },
             timers: [sweeping, gauges],
             drainMs: config.drainMs,
+            ...(feed ? { feed } : {}),
             ...(seams ? {} : { bus }),
             ...(seams?.claims ? {} : { claims }),
           }),
@@ -158,6 +166,7 @@ const shutdown = (parts: {
   routerClient: GrpcClient
   timers: NodeJS.Timeout[]
   drainMs: number
+  feed?: PolicyFeed
   bus?: Bus
   claims?: Claims
 }): OnApplicationShutdown => ({
@@ -166,6 +175,7 @@ const shutdown = (parts: {
     for (const timer of parts.timers) clearInterval(timer)
     await Promise.all(parts.events.map((consumption) => consumption.stop(2_000)))
     parts.models.stop()
+    parts.feed?.stop()
     parts.routerClient.close()
     await parts.claims?.close()
     await parts.bus?.close()

@@ -11,6 +11,7 @@ import { paymentChecked, requestAnswered } from './events.js'
 import type { Models } from './models.js'
 import type { Outcomes } from './outcomes.js'
 import { paymentRequired, type Terms } from './offer-terms.js'
+import { requireEpoch, type PolicyInForce } from './policy-epoch.js'
 import type { Claim, Claims, ExposureLimits, Payers, Router } from './ports.js'
 import { Refusal } from './refusal.js'
 
@@ -22,6 +23,7 @@ export interface Gateway extends Acceptance {
   verifier: Verifier
   claims: Claims
   payers: Payers
+  policy: PolicyInForce
   limits: ExposureLimits
   outcomes: Outcomes
   waiters: Waiters
@@ -49,6 +51,8 @@ export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitS
   paymentChecked(gateway.logger, check.ok ? 'ok' : check.reason)
   if (!check.ok) return (await answerLate(check, gateway, waitSettledMs)) ?? demandPayment(request, check, gateway)
   const { verified } = check
+  const outdated = offerOutdated(verified, gateway)
+  if (outdated) return (await answerLate(outdated, gateway, waitSettledMs)) ?? demandPayment(request, outdated, gateway)
   const admission = await reserve(verified, gateway)
   if (admission.outcome === 'not-taken') return demandPayment(request, admission, gateway)
   const ours = admission.outcome === 'reserved' || (await isAbandoned(admission.claim, gateway))
@@ -59,7 +63,15 @@ export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitS
 /** A 402: what must be paid, and why what was sent did not do. */
 async function demandPayment(request: Read, { reason, flows }: { reason: string | undefined; flows: NotTaken['flows'] }, gateway: Gateway): Promise<Answer> {
   const priced = await price(request, gateway.router)
+  requireEpoch(priced.decision.policyEpoch, gateway.policy)
   return { kind: 'payment-required', priced, required: paymentRequired(priced, flows, gateway.terms, reason) }
+}
+
+/** An offer made under an older policy buys nothing new: what it promised may have been withdrawn since. */
+function offerOutdated(verified: Verified, { policy }: Gateway): NotTaken | undefined {
+  const current = policy.current()
+  if (current.ok && verified.offer.offer.policyEpoch >= current.value.policy.epoch) return undefined
+  return { reason: 'offer_expired', flows: ['authorization'], late: verified }
 }
 
 /** The answer to a payment that would be too late now, if it was in time when it first came. */

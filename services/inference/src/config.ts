@@ -13,7 +13,9 @@ const shape = {
   TEE_REGISTRY_ADDRESS: kind.address(),
   OFFER_SIGNERS: kind.addresses().describe('gateway keys whose offers are honoured'),
   INFERENCE_POOL: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/).describe('Kafka pool this node serves'),
-  INFERENCE_HARDWARE: kind.text().describe('hardware class the policy speaks of, e.g. simulated'),
+  INFERENCE_IMAGE_ID: kind.text().describe('image of the policy that this node says it runs; the hardware has to confirm it'),
+  INFERENCE_ATTESTATION_ADDRESS: kind.text().describe('host:port of the provers, who appraise the key'),
+  INFERENCE_ATTESTATION_CA_FILE: z.string().optional().describe('CA of the provers\' certificate; without it the connection is not encrypted'),
   INFERENCE_TEE_SOCKET: kind.text().describe('Unix socket of the dstack guest agent, or of the simulator'),
   INFERENCE_MODELS_DIRECTORY: kind.text(),
   INFERENCE_MODELS: kind.list().describe('model folders to serve, separated by commas'),
@@ -28,10 +30,7 @@ const shape = {
 
 /** Everything a node is told by its environment. */
 export function readConfig(env: NodeJS.ProcessEnv) {
-  const values = load(shape, env, [
-    ...kafkaRules,
-    (v) => (v.PROFILE === 'production' && v.INFERENCE_HARDWARE === 'simulated' ? 'INFERENCE_HARDWARE must not be simulated in production' : undefined),
-  ])
+  const values = load(shape, env, kafkaRules)
   return { ...serviceOf(values), env: values }
 }
 

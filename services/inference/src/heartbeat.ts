@@ -14,7 +14,6 @@ export interface HeartbeatOptions {
   runner: Runner
   times: ServiceTimes
   pool: string
-  hardware: string
   modelHashes: readonly Hex.Hex[]
   queueLimit: number
   everyMs: number
@@ -53,14 +52,13 @@ export class Heartbeat {
       node: Hex.toBytes(signer.node),
       pool: this.options.pool,
       keyKind: signer.keyKind,
-      hardware: this.options.hardware,
       modelHashes: this.options.modelHashes.map((hash) => Hex.toBytes(hash)),
       queueDepth: depth,
       oldestAgeMs: Math.round(oldestAgeMs),
       serviceP50Ms: p50,
       serviceP99Ms: p99,
       sentAtMs: BigInt(now()),
-      accepting: this.#accepting,
+      accepting: this.#accepting && signer.usable(),
       queueLimit: this.options.queueLimit,
       evidenceId: Hex.toBytes(signer.evidenceId),
     })

@@ -1,16 +1,22 @@
 import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common'
-import { InferenceCompletedSchema, InferenceRequestedSchema, InferenceVoidedSchema, KeyAnnouncedSchema, NodeHeartbeatSchema } from '@haca/proto'
-import { Offer, Payment } from '@haca/core'
+import { InferenceCompletedSchema, InferenceRequestedSchema, InferenceVoidedSchema, NodeHeartbeatSchema } from '@haca/proto'
+import { Digest, Hex, Offer, Payment } from '@haca/core'
 import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
 import { openBlobs, type Blobs } from '@haca/platform/blobs'
 import { KeyRegistry, openChain, tokenOf } from '@haca/platform/chain'
 import { loadPrimitives } from '@haca/platform/crypto'
+import { GrpcClient } from '@haca/platform/grpc'
 import type { Logger } from '@haca/platform/log'
 import { HealthController, healthProviders } from '@haca/platform/nest'
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import type { InferenceConfig } from './config.js'
 import { consumeRequests } from './consumer.js'
-import { DstackClient } from './enclave/dstack.js'
+import { GrpcVerifier } from './enclave/ceremony.js'
+import { Dstack } from './enclave/dstack.js'
 import { enroll } from './enclave/enroll.js'
+import type { Hardware } from './enclave/hardware.js'
+import { Keyring } from './enclave/keyring.js'
 import { Batcher } from './engine/batcher.js'
 import { Engine } from './engine/engine.js'
 import { Heartbeat } from './heartbeat.js'
@@ -36,7 +42,8 @@ export async function compose(config: InferenceConfig, logger: Logger, seams?: S
   const engine = new Engine({ models, provider: env.INFERENCE_EXECUTION_PROVIDER, threads: env.INFERENCE_THREADS, runTimeoutMs: env.INFERENCE_RUN_TIMEOUT_MS, logger })
   const runner = new Batcher((modelHash, inputs) => engine.run(modelHash, inputs), { rowsMax: env.INFERENCE_BATCH_ROWS_MAX, now })
   const stopping = new AbortController()
-  const running: { consumption?: Consumption; heartbeat?: Heartbeat } = {}
+  const running: { consumption?: Consumption; heartbeat?: Heartbeat; keyring?: Keyring } = {}
+  const prover = new GrpcClient(env.INFERENCE_ATTESTATION_ADDRESS, env.INFERENCE_ATTESTATION_CA_FILE ? { rootCertificates: readFileSync(env.INFERENCE_ATTESTATION_CA_FILE) } : undefined)
   const token = tokenOf(env)
   const scope = { chainId: env.CHAIN_ID, log: env.SETTLEMENT_LOG_ADDRESS }
 
@@ -44,10 +51,18 @@ export async function compose(config: InferenceConfig, logger: Logger, seams?: S
     await engine.start()
     await bus.ensure([
       { schema: InferenceRequestedSchema, pool: env.INFERENCE_POOL },
-      ...[InferenceCompletedSchema, InferenceVoidedSchema, KeyAnnouncedSchema, NodeHeartbeatSchema].map((schema) => ({ schema })),
+      ...[InferenceCompletedSchema, InferenceVoidedSchema, NodeHeartbeatSchema].map((schema) => ({ schema })),
     ])
-    const tee = new DstackClient(env.INFERENCE_TEE_SOCKET)
-    const signer = await enroll({ tee, bus, blobs, keys, logger, scope, registry: env.TEE_REGISTRY_ADDRESS, pool: env.INFERENCE_POOL, now, signal: stopping.signal })
+    const hardware = await Dstack.connect(env.INFERENCE_TEE_SOCKET)
+    refuseSimulation(hardware, config)
+    const claimed = {
+      ...{ chainId: env.CHAIN_ID, registry: env.TEE_REGISTRY_ADDRESS, imageId: env.INFERENCE_IMAGE_ID, models: [...models.keys()] },
+      nodeId: Hex.toBytes(Digest.content(new TextEncoder().encode(`${env.INFERENCE_POOL}/${hostname()}`))),
+    }
+    const verifier = new GrpcVerifier(prover)
+    const signal = stopping.signal
+    const signer = await Keyring.open({ enroll: () => enroll({ hardware, verifier, keys, claimed, scope, logger, now, signal }), keys, logger, now, signal, watchEveryMs: 1_000 })
+    running.keyring = signer
     const node: Node = {
       blobs,
       runner,
@@ -66,7 +81,6 @@ export async function compose(config: InferenceConfig, logger: Logger, seams?: S
     running.heartbeat = new Heartbeat({
       ...{ bus, logger, signer, runner, times, now },
       pool: env.INFERENCE_POOL,
-      hardware: env.INFERENCE_HARDWARE,
       modelHashes: [...models.keys()],
       queueLimit: env.INFERENCE_QUEUE_MAX,
       everyMs: env.INFERENCE_HEARTBEAT_MS,
@@ -85,14 +99,20 @@ export async function compose(config: InferenceConfig, logger: Logger, seams?: S
     controllers: [HealthController],
     providers: [
       ...healthProviders({ serving: () => running.heartbeat !== undefined, kafka: () => bus.ping() }),
-      { provide: 'shutdown', useFactory: () => shutdown({ running, engine, stopping, bus: seams ? undefined : bus, drainMs: config.drainMs }) },
+      { provide: 'shutdown', useFactory: () => shutdown({ running, engine, stopping, prover, bus: seams ? undefined : bus, drainMs: config.drainMs }) },
     ],
   }
 }
 
+/** Simulated hardware proves nothing, and must not get as far as asking. */
+function refuseSimulation({ kind }: Hardware, { profile }: InferenceConfig): void {
+  if (profile === 'production' && kind === 'simulated') throw new Error('the guest agent is a SIMULATOR, which PROFILE=production refuses')
+}
+
 /** Stop order: say so, take no more, finish what is held, then the engine and the connections. */
 const shutdown = (parts: {
-  running: { consumption?: Consumption; heartbeat?: Heartbeat }
+  running: { consumption?: Consumption; heartbeat?: Heartbeat; keyring?: Keyring }
+  prover: GrpcClient
   engine: Engine
   stopping: AbortController
   bus: Bus | undefined
@@ -104,6 +124,8 @@ const shutdown = (parts: {
     await parts.running.consumption?.stop(parts.drainMs)
     parts.running.heartbeat?.stop()
     await parts.engine.close()
+    await parts.running.keyring?.ended()
+    parts.prover.close()
     await parts.bus?.close()
   },
 })

@@ -35,6 +35,7 @@ export async function serveRequest(message: InferenceRequested, node: Node): Pro
   const stored = await Outcome.read(node.blobs, request.requestId)
   if (stored?.case) return stored
   const late = lateness(request, startedAtMs, node.settleMarginSeconds)
+  if (!node.signer.usable()) throw new AppError('key.unusable', { retryable: true, detail: 'the receipt key may not sign now; a successor is on its way' })
   if (late) return settle(voided(request, late, node), request, node)
   const work = prepare(request, node)
   if ('code' in work) return settle(voided(request, work, node), request, node)

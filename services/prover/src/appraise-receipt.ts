@@ -1,7 +1,8 @@
 import { create } from '@bufbuild/protobuf'
 import { AppError, EvidenceVerdict, Hex, Receipt } from '@haca/core'
 import { EvidenceProducedSchema, RuleResultSchema, Verdict, type EvidenceProduced, type InferenceCompleted } from '@haca/proto'
-import type { Blobs } from '@haca/platform/blobs'
+import { AppraisalRecord } from '@haca/core/tee'
+import type { Blobs, KeyArchive } from '@haca/platform/blobs'
 import { registryLagSeconds } from '@haca/platform/chain'
 import type { Native } from '@haca/platform/crypto'
 import { Wire } from '@haca/platform/wire'
@@ -9,7 +10,11 @@ import type { Keys } from './ports.js'
 
 export interface Appraiser {
   blobs: Blobs
+  archive: Pick<KeyArchive, 'history'>
   keys: Keys
+  /** What records are signed for, and by whom. */
+  recordScope: AppraisalRecord.RecordScope
+  evidenceSigner: Hex.Hex
   scope: Receipt.Scope
   primitives: Native
   /** Signs verdicts. */
@@ -29,8 +34,8 @@ export async function appraiseReceipt(completed: InferenceCompleted, appraiser: 
   const rules = [
     signature(signed, appraiser),
     await keyValid(receipt, appraiser),
-    await evidenceArchived(receipt, appraiser),
     kindAllowed(receipt, appraiser),
+    ...(await appraisalRules(receipt, appraiser)),
   ]
   const verdict: EvidenceVerdict.EvidenceVerdict = {
     requestId: receipt.requestId,
@@ -69,11 +74,52 @@ async function keyValid({ node, keyKind, issuedAt }: Receipt.Receipt, { keys, no
   return rule('key-valid', validity === 'valid', `the registry says the key was ${validity} at ${issuedAt}`)
 }
 
-async function evidenceArchived({ node, evidenceId }: Receipt.Receipt, { keys, blobs }: Appraiser): Promise<EvidenceVerdict.Rule> {
-  const registered = (await keys.record(node))?.evidenceId
-  const archived = (await blobs.get(`evidence/${evidenceId.slice(2)}`)) !== undefined
-  const ok = registered === evidenceId && archived
-  return rule('evidence-archived', ok, ok ? 'the evidence the key was registered with is archived' : `registered with ${registered ?? 'nothing'}, archived: ${archived}`)
+/** What the appraisal that counts for a receipt says of it: its key's evidence, its model, and the policy of its own epoch. */
+async function appraisalRules(receipt: Receipt.Receipt, appraiser: Appraiser): Promise<EvidenceVerdict.Rule[]> {
+  if (receipt.keyKind === Receipt.keyKinds.node) return [rule('key-appraised', true, 'a plain node key: no hardware vouches for it, and none is claimed')]
+  const history = await recordsOf(receipt.node, appraiser)
+  const record = inForce(history, receipt)
+  if (!record) return [rule('key-appraised', false, `the key ${receipt.node} was never appraised`)]
+  // The key is appraised again in every epoch; until that is done for the receipt's own, nobody knows whether its hardware was still welcome.
+  const newest = Math.max(...history.map(({ policyEpoch }) => policyEpoch))
+  if (newest < receipt.policyEpoch && appraiser.now() / 1000 - receipt.issuedAt < appraisalLagSeconds) {
+    throw new AppError('appraisal.behind', { retryable: true, detail: `the key was last appraised in epoch ${newest}, the receipt is of epoch ${receipt.policyEpoch}` })
+  }
+  const affirming = record.outcome === 'affirming'
+  const failed = record.reasons.filter(({ ok }) => !ok).map(({ rule: name, detail }) => `${name}: ${detail}`)
+  return [
+    rule('key-appraised', affirming, affirming ? `${record.hardwareId ?? record.kind} running ${record.imageId ?? 'no known image'}, by policy epoch ${record.policyEpoch}` : failed.join('; ')),
+    rule('evidence-bound', record.evidenceId === receipt.evidenceId, `the key was appraised with evidence ${record.evidenceId}`),
+    modelBound(receipt, record),
+  ]
+}
+
+/** How long a receipt waits for its epoch's appraisal before it is judged by the newest one there is. */
+const appraisalLagSeconds = 120
+
+/** The record by which a receipt is judged: what its epoch's policy first said of the key, if that was no; else what was last said when it was issued. */
+function inForce(history: readonly AppraisalRecord.AppraisalRecord[], { policyEpoch, issuedAt }: Receipt.Receipt): AppraisalRecord.AppraisalRecord | undefined {
+  const ofEpoch = history.find((record) => record.policyEpoch === policyEpoch)
+  if (ofEpoch?.outcome === 'contraindicated') return ofEpoch
+  return history.findLast(({ appraisedAt }) => appraisedAt <= issuedAt) ?? history[0]
+}
+
+function modelBound({ modelHash }: Receipt.Receipt, { models }: AppraisalRecord.AppraisalRecord): EvidenceVerdict.Rule {
+  if (models.length === 0) return rule('model-bound', true, 'the node forwards to another provider: model weights unknown')
+  const ok = models.some((model) => Hex.equals(model, modelHash))
+  return rule('model-bound', ok, ok ? 'the evidence binds the key to this model' : `the key is bound to ${models.length} other models`)
+}
+
+/** A key's records as archived; what we did not sign is left out. */
+async function recordsOf(node: Hex.Hex, { archive, recordScope, evidenceSigner, primitives }: Appraiser): Promise<AppraisalRecord.AppraisalRecord[]> {
+  const signed = await archive.history(node).catch((cause: unknown) => {
+    throw new AppError('archive.unreachable', { retryable: true, cause })
+  })
+  const ours = signed.filter((one) => {
+    const by = AppraisalRecord.signerOfRecord(one, recordScope, primitives)
+    return by !== undefined && Hex.equals(by, evidenceSigner)
+  })
+  return ours.map(({ record }) => AppraisalRecord.decodeRecord(record))
 }
 
 function kindAllowed({ keyKind }: Receipt.Receipt, { simulatedAllowed }: Appraiser): EvidenceVerdict.Rule {

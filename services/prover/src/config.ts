@@ -1,7 +1,7 @@
 import { kafkaRules, kafkaShape } from '@haca/platform/bus'
 import { blobsShape } from '@haca/platform/blobs'
-import { chainShape, contractsShape, senderShape } from '@haca/platform/chain'
-import { kind, load, serviceOf, serviceShape } from '@haca/platform/config'
+import { chainShape, contractsShape, policyShape, senderShape } from '@haca/platform/chain'
+import { kind, load, serviceOf, serviceShape, z } from '@haca/platform/config'
 import { redisRules, redisShape } from '@haca/platform/store'
 
 const shape = {
@@ -11,12 +11,14 @@ const shape = {
   ...chainShape,
   ...blobsShape,
   ...senderShape,
+  ...policyShape,
+  PROVER_GRPC_PORT: kind.port().describe('where nodes have their keys appraised'),
   SETTLEMENT_LOG_ADDRESS: contractsShape.SETTLEMENT_LOG_ADDRESS,
   TEE_REGISTRY_ADDRESS: kind.address(),
   PROVER_REGISTRAR_KEY: kind.privateKey().describe('holds REGISTRAR_ROLE of the TeeRegistry'),
-  PROVER_EVIDENCE_KEY: kind.privateKey().describe('signs verdicts; settlers know its address'),
-  PROVER_SIMULATED_ROOT: kind.address().optional().describe('root of simulated evidence; without it the kind is refused'),
-  PROVER_KEY_HOURS: kind.count(1, 24).default(24).describe('life of a registered key'),
+  PROVER_EVIDENCE_KEY: kind.privateKey().describe('signs verdicts and appraisals; settlers and routers know its address'),
+  PROVER_SIMULATED_ROOT: z.string().optional().describe('file with the root of simulated evidence, DER; taken by the development build only'),
+  PROVER_REAPPRAISE_MS: kind.count(1_000, 60_000).default(15_000).describe('how often live keys are appraised again; routers forget them after 90 s'),
   PROVER_CONCURRENCY: kind.count(1, 256).default(32),
   PROVER_IN_FLIGHT_MAX: kind.count(1, 100_000).default(5_000),
 }

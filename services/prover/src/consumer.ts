@@ -1,5 +1,5 @@
-import { AppError, Errors, Hex, Receipt } from '@haca/core'
-import { EvidenceProducedSchema, InferenceCompletedSchema, KeyAnnouncedSchema, Verdict, type InferenceCompleted, type KeyAnnounced } from '@haca/proto'
+import { AppError, Hex, Receipt } from '@haca/core'
+import { EvidenceProducedSchema, InferenceCompletedSchema, Verdict, type InferenceCompleted } from '@haca/proto'
 import { Outcome } from '@haca/platform/blobs'
 import type { Bus, Consumption } from '@haca/platform/bus'
 import type { Jobs, Worker } from '@haca/platform/jobs'
@@ -9,7 +9,6 @@ import { appraiseReceipt, type Appraiser } from './appraise-receipt.js'
 import { receiptAppraised } from './events.js'
 import * as Chores from './jobs.js'
 import { Pending } from './pending.js'
-import { registerKey, type Registration } from './register-key.js'
 
 export interface Line {
   bus: Bus
@@ -47,38 +46,6 @@ export async function consumeCompletions(line: Line, appraiser: Appraiser): Prom
     schema: InferenceCompletedSchema,
     inFlightMax: line.inFlightMax,
     handler: (message) => pending.run(receiptOf(message, appraiser), message),
-  })
-  return [consumption, worker]
-}
-
-/** Announced keys in, registrations on chain out. */
-export async function consumeKeys(line: Line, registration: Registration): Promise<(Consumption | Worker)[]> {
-  const pending = new Pending<KeyAnnounced>(
-    (id, m) =>
-      line.jobs.add(Chores.registerKey, id, {
-        node: Wire.address(m.node, 'node'),
-        evidenceId: Wire.hex(m.evidenceId, 32, 'evidence_id'),
-        mediaType: m.mediaType,
-        keyKind: String(m.keyKind),
-      }),
-    (id) => line.jobs.ended(Chores.registerKey.name, id),
-  )
-  const worker = await line.jobs.work(Chores.registerKey, {
-    concurrency: 4,
-    handler: async ({ id, data }) => {
-      await registerKey({ node: data.node as Hex.Hex, evidenceId: data.evidenceId as Hex.Hex, mediaType: data.mediaType, keyKind: Number(data.keyKind) }, registration)
-      pending.finished(id)
-    },
-    exhausted: async ({ id, data }, error) => {
-      line.logger.error({ alarm: 'key-refused', err: error, node: data.node, code: Errors.find(error)?.code }, 'receipt key refused')
-      pending.failed(id, error)
-    },
-  })
-  const consumption = await line.bus.consume({
-    group: 'prover-keys',
-    schema: KeyAnnouncedSchema,
-    inFlightMax: 100,
-    handler: (message) => pending.run(`${Hex.fromBytes(message.node)}-${Hex.fromBytes(message.evidenceId).slice(2, 18)}`, message),
   })
   return [consumption, worker]
 }

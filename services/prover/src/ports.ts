@@ -1,4 +1,5 @@
 import type { Hex } from '@haca/core'
+import type { AppraisalRecord, Collection, Endorsements, KeyBinding } from '@haca/core/tee'
 
 /** What the chain says of a key at a time. */
 export interface Keys {
@@ -6,7 +7,34 @@ export interface Keys {
   record(key: Hex.Hex): Promise<{ evidenceId: Hex.Hex } | undefined>
 }
 
-/** Puts a key into the TeeRegistry; resolves once the chain has it beyond doubt. */
+/** A key as the TeeRegistry takes it; times in unix seconds. */
+export interface Registration {
+  node: Hex.Hex
+  keyKind: number
+  imageId: Hex.Hex
+  evidenceId: Hex.Hex
+  notBefore: number
+  notAfter: number
+}
+
+/** Writes to the TeeRegistry; each resolves once the chain has it beyond doubt. */
 export interface Registrar {
-  register(key: { node: Hex.Hex; keyKind: number; evidenceId: Hex.Hex; notBefore: number; notAfter: number }): Promise<void>
+  register(key: Registration): Promise<void>
+  /** Ends a key's life now. Receipts from before stand. */
+  retire(node: Hex.Hex): Promise<void>
+}
+
+/** Endorsements that no node supplies: what the vendors publish, validated, and archived by digest. */
+export interface Collateral {
+  /** For one piece of a key's evidence, as known at `at`. Throws a retryable AppError when a vendor must be asked and does not answer. */
+  endorsements(piece: string, collection: Collection.KeyCollection, at: Date): Promise<{ endorsements: Endorsements; used: readonly AppraisalRecord.CollateralUsed[] }>
+  /** Hears when something that was given out has a successor. Answers how to stop listening. */
+  onChange(listener: () => void): () => void
+}
+
+/** Challenges given out and not answered yet. */
+export interface Challenges {
+  put(challenge: KeyBinding.Challenge, node: Hex.Hex): Promise<void>
+  /** Takes a challenge out for good: answers whose it was, once. */
+  take(challenge: KeyBinding.Challenge): Promise<Hex.Hex | undefined>
 }

@@ -1,18 +1,27 @@
 import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common'
-import { EvidenceProducedSchema, InferenceCompletedSchema, KeyAnnouncedSchema } from '@haca/proto'
-import { Hex } from '@haca/core'
-import { openBlobs, type Blobs } from '@haca/platform/blobs'
+import { Hex, Secp256k1 } from '@haca/core'
+import { VENDOR_ROOTS, type TrustAnchors, type Verifier } from '@haca/core/tee'
+import { nodeCrypto } from '@haca/core/tee/node-crypto'
+import { AttestationService, EvidenceProducedSchema, InferenceCompletedSchema, KeyAppraisedSchema } from '@haca/proto'
+import { KeyArchive, openBlobs, type Blobs } from '@haca/platform/blobs'
 import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
-import { KeyRegistry, TxSender, openChain, senderLimits } from '@haca/platform/chain'
+import { KeyRegistry, TxSender, openChain, openPolicyFeed, senderLimits, type PolicyFeed } from '@haca/platform/chain'
 import { loadPrimitives } from '@haca/platform/crypto'
+import { GrpcServer } from '@haca/platform/grpc'
 import { BullJobs, type Jobs, type Worker } from '@haca/platform/jobs'
 import type { Logger } from '@haca/platform/log'
 import { HealthController, healthProviders } from '@haca/platform/nest'
-import { redisOptions } from '@haca/platform/store'
+import { connectRedis, redisOptions, type Redis } from '@haca/platform/store'
+import { readFileSync } from 'node:fs'
 import { privateKeyToAccount } from 'viem/accounts'
+import { attestationService } from './attestation.grpc.js'
+import { MemoryChallenges, RedisChallenges } from './challenges.js'
 import type { ProverConfig } from './config.js'
-import { consumeCompletions, consumeKeys, type Line } from './consumer.js'
+import { consumeCompletions, type Line } from './consumer.js'
+import { LiveKeys, type Watch } from './live-keys.js'
+import { noCollateral } from './no-collateral.js'
 import { ChainRegistrar } from './registrar.js'
+import { acceptsSimulated } from './self-test.js'
 
 export interface Seams {
   bus: Bus
@@ -22,61 +31,93 @@ export interface Seams {
 
 class ProverModule {}
 
-/** Composition root. */
-export async function compose(config: ProverConfig, logger: Logger, seams?: Seams): Promise<DynamicModule> {
+/** Composition root. Which kinds of evidence count is the program's own choice, not a setting. */
+export async function compose(config: ProverConfig, logger: Logger, verifiers: readonly Verifier[], seams?: Seams): Promise<DynamicModule> {
   const { env } = config
   const now = Date.now
+  const crypto = nodeCrypto()
+  if (config.profile === 'production' && (await acceptsSimulated(verifiers, crypto))) throw new Error('this build accepts SIMULATED evidence, and must not run with PROFILE=production')
   const bus = seams?.bus ?? openBus(env, 'prover', logger)
   const blobs = seams?.blobs ?? openBlobs(env)
   const jobs = seams?.jobs ?? new BullJobs(redisOptions(env), `${env.REDIS_PREFIX}-jobs`, logger)
+  const redis = seams ? undefined : connectRedis(redisOptions(env), logger)
   const chain = openChain(env)
+  const archive = new KeyArchive(blobs)
+  const primitives = await loadPrimitives()
   const keys = new KeyRegistry(chain, env.TEE_REGISTRY_ADDRESS, { maxAgeMs: 5_000, now })
-  const sender = new TxSender({
-    chain,
-    account: privateKeyToAccount(env.PROVER_REGISTRAR_KEY.reveal()),
-    blobs,
-    logger,
-    ...senderLimits(env),
-    now,
-  })
+  const feed = openPolicyFeed(env, { chain, archive, primitives, logger, now })
+  const account = privateKeyToAccount(env.PROVER_REGISTRAR_KEY.reveal())
+  const sender = new TxSender({ chain, account, blobs, logger, ...senderLimits(env), now })
   const line: Line = { bus, jobs, logger, concurrency: env.PROVER_CONCURRENCY, inFlightMax: env.PROVER_IN_FLIGHT_MAX }
+  const evidenceKey = Hex.toBytes(env.PROVER_EVIDENCE_KEY.reveal())
+  const recordScope = { chainId: env.CHAIN_ID, registry: env.TEE_REGISTRY_ADDRESS }
+  const watch: Watch = {
+    ...{ archive, bus, keys, feed, verifiers, crypto, evidenceKey, logger, now },
+    registrar: new ChainRegistrar(sender, env.TEE_REGISTRY_ADDRESS),
+    scope: recordScope,
+    collateral: noCollateral,
+    roots: rootsOf(env.PROVER_SIMULATED_ROOT),
+  }
+  const live = new LiveKeys(watch)
+  const challenges = redis ? new RedisChallenges(redis, env.REDIS_PREFIX) : new MemoryChallenges()
 
-  await bus.ensure([InferenceCompletedSchema, EvidenceProducedSchema, KeyAnnouncedSchema].map((schema) => ({ schema })))
+  await bus.ensure([InferenceCompletedSchema, EvidenceProducedSchema, KeyAppraisedSchema].map((schema) => ({ schema })))
   await jobs.open()
   await sender.start()
-  const running = [
-    ...(await consumeKeys(line, {
-      ...{ blobs, keys, logger, now },
-      registrar: new ChainRegistrar(sender, env.TEE_REGISTRY_ADDRESS),
-      chainId: env.CHAIN_ID,
-      registry: env.TEE_REGISTRY_ADDRESS,
-      simulatedRoot: env.PROVER_SIMULATED_ROOT,
-      keyHours: env.PROVER_KEY_HOURS,
-    })),
-    ...(await consumeCompletions(line, {
-      ...{ blobs, keys, now },
-      scope: { chainId: env.CHAIN_ID, log: env.SETTLEMENT_LOG_ADDRESS },
-      primitives: await loadPrimitives(),
-      evidenceKey: Hex.toBytes(env.PROVER_EVIDENCE_KEY.reveal()),
-      simulatedAllowed: config.profile === 'development',
-    })),
-  ]
+  await feed.start(env.POLICY_REFRESH_MS)
+  await live.start(env.PROVER_REAPPRAISE_MS)
+  const grpc = new GrpcServer(logger).add(AttestationService, attestationService({ ...watch, challenges, live, verifierId: verifierId(evidenceKey) }))
+  const grpcPort = await grpc.listen(config.host, env.PROVER_GRPC_PORT)
+  grpc.serving(true)
+  logger.info({ grpcPort, kinds: verifiers.map(({ kind }) => kind) }, 'grpc listening')
+  const running = await consumeCompletions(line, {
+    ...{ blobs, archive, keys, primitives, recordScope, evidenceKey, now },
+    scope: { chainId: env.CHAIN_ID, log: env.SETTLEMENT_LOG_ADDRESS },
+    evidenceSigner: Secp256k1.addressOfKey(evidenceKey),
+    simulatedAllowed: verifiers.some(({ kind }) => kind === 'simulated'),
+  })
   return {
     module: ProverModule,
     controllers: [HealthController],
     providers: [
-      ...healthProviders({ kafka: () => bus.ping(), redis: () => jobs.ping() }),
-      { provide: 'shutdown', useFactory: () => shutdown({ running, sender, drainMs: config.drainMs, ...(seams ? {} : { bus, jobs }) }) },
+      ...healthProviders({ kafka: () => bus.ping(), redis: () => jobs.ping(), policy: () => feed.epoch() !== undefined }),
+      { provide: 'shutdown', useFactory: () => shutdown({ grpc, running, live, feed, sender, drainMs: config.drainMs, ...(seams ? {} : { bus, jobs }), ...(redis ? { redis } : {}) }) },
     ],
   }
 }
 
+/** The vendors' roots, and the simulator's where this build has a verifier for it and its file is there. */
+function rootsOf(simulatedRoot: string | undefined): () => TrustAnchors {
+  return () => (simulatedRoot ? { ...VENDOR_ROOTS, simulated: [new Uint8Array(readFileSync(simulatedRoot))] } : VENDOR_ROOTS)
+}
+
+/** A verifier is named by the address that signs its records. */
+function verifierId(evidenceKey: Uint8Array): Uint8Array {
+  const name = new Uint8Array(32)
+  name.set(Hex.toBytes(Secp256k1.addressOfKey(evidenceKey)), 12)
+  return name
+}
+
 /** Stop order: intake, workers, the sender, connections. */
-const shutdown = (parts: { running: (Consumption | Worker)[]; sender: TxSender; bus?: Bus; jobs?: Jobs; drainMs: number }): OnApplicationShutdown => ({
+const shutdown = (parts: {
+  grpc: GrpcServer
+  running: (Consumption | Worker)[]
+  live: LiveKeys
+  feed: PolicyFeed
+  sender: TxSender
+  bus?: Bus
+  jobs?: Jobs
+  redis?: Redis
+  drainMs: number
+}): OnApplicationShutdown => ({
   onApplicationShutdown: async () => {
+    await parts.grpc.close(parts.drainMs)
     for (const part of parts.running) await part.stop(parts.drainMs)
+    await parts.live.stop()
+    parts.feed.stop()
     await parts.sender.stop()
     await parts.jobs?.close()
+    parts.redis?.disconnect()
     await parts.bus?.close()
   },
 })

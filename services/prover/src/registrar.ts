@@ -1,8 +1,8 @@
 import { teeRegistryAbi } from '@haca/contracts'
-import { AppError, Hex } from '@haca/core'
+import { AppError, type Hex } from '@haca/core'
 import type { TxSender } from '@haca/platform/chain'
 import { encodeFunctionData } from 'viem'
-import type { Registrar } from './ports.js'
+import type { Registrar, Registration } from './ports.js'
 
 const gas = 250_000n
 
@@ -15,25 +15,29 @@ export class ChainRegistrar implements Registrar {
     readonly registry: Hex.Hex,
   ) {}
 
-  /** One transaction per key at a time; who asks meanwhile waits for the same one. */
-  register(key: { node: Hex.Hex; keyKind: number; evidenceId: Hex.Hex; notBefore: number; notAfter: number }): Promise<void> {
-    let underway = this.#underway.get(key.node)
+  register({ node, keyKind, imageId, evidenceId, notBefore, notAfter }: Registration): Promise<void> {
+    const args = [node, this.sender.address, keyKind, imageId, evidenceId, BigInt(notBefore), BigInt(notAfter)] as const
+    return this.#once(`register-key ${node}`, encodeFunctionData({ abi: teeRegistryAbi, functionName: 'registerKey', args }))
+  }
+
+  retire(node: Hex.Hex): Promise<void> {
+    return this.#once(`retire-key ${node}`, encodeFunctionData({ abi: teeRegistryAbi, functionName: 'retireKey', args: [node] }))
+  }
+
+  /** One transaction per wish at a time; who asks meanwhile waits for the same one. */
+  #once(note: string, data: Hex.Hex): Promise<void> {
+    let underway = this.#underway.get(note)
     if (!underway) {
-      underway = this.#send(key).finally(() => this.#underway.delete(key.node))
-      this.#underway.set(key.node, underway)
+      underway = this.#send(note, data).finally(() => this.#underway.delete(note))
+      this.#underway.set(note, underway)
     }
     return underway
   }
 
-  async #send(key: { node: Hex.Hex; keyKind: number; evidenceId: Hex.Hex; notBefore: number; notAfter: number }): Promise<void> {
-    const data = encodeFunctionData({
-      abi: teeRegistryAbi,
-      functionName: 'registerKey',
-      args: [key.node, this.sender.address, key.keyKind, Hex.zero32, key.evidenceId, BigInt(key.notBefore), BigInt(key.notAfter)],
-    })
-    const { ended } = await this.sender.send({ to: this.registry, data, gas, note: `register-key ${key.node}` })
+  async #send(note: string, data: Hex.Hex): Promise<void> {
+    const { ended } = await this.sender.send({ to: this.registry, data, gas, note })
     const end = await ended
     // Whatever ended it, the next try begins by asking the registry, which is the truth.
-    if (end.outcome !== 'final' || end.receipt.status !== 'success') throw new AppError('registration.failed', { retryable: true })
+    if (end.outcome !== 'final' || end.receipt.status !== 'success') throw new AppError('registration.failed', { retryable: true, detail: note })
   }
 }

@@ -1,6 +1,6 @@
 import { kafkaRules, kafkaShape } from '@haca/platform/bus'
 import { blobsShape } from '@haca/platform/blobs'
-import { chainShape } from '@haca/platform/chain'
+import { chainShape, policyShape } from '@haca/platform/chain'
 import { kind, load, serviceOf, serviceShape } from '@haca/platform/config'
 
 const shape = {
@@ -8,8 +8,10 @@ const shape = {
   ...kafkaShape,
   ...chainShape,
   ...blobsShape,
+  ...policyShape,
+  EVIDENCE_SIGNERS: kind.addresses().describe('provers whose appraisals count'),
   ROUTER_GRPC_PORT: kind.port(),
-  ROUTER_POLICY_FILE: kind.text().describe('hardware policy as JSON'),
+  ROUTER_POLICY_FILE: kind.text().describe('what each hardware entry of the policy costs and risks, as JSON'),
   ROUTER_CATALOG_REFRESH_MS: kind.count(100, 600_000).default(5_000),
   MODEL_REGISTRY_ADDRESS: kind.address(),
   TEE_REGISTRY_ADDRESS: kind.address(),

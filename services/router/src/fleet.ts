@@ -3,18 +3,20 @@ import { Hex, type Fleet } from '@haca/core'
 import type { KeyRegistry } from '@haca/platform/chain'
 import type { Logger } from '@haca/platform/log'
 import { Wire } from '@haca/platform/wire'
+import type { Appraisals } from './appraisals.js'
 import type { FleetView } from './ports.js'
 
 /** A node not heard of for this long is forgotten. */
 const forgetAfterMs = 10 * 60_000
 
-/** The nodes by their own heartbeats, and whether the chain knows their keys. What a heartbeat says of a key is never believed. */
+/** The nodes by their own heartbeats, whether the chain knows their keys, and what provers say of them. What a heartbeat says of a key is never believed. */
 export class Heartbeats implements FleetView {
-  readonly #nodes = new Map<string, Fleet.Node>()
+  readonly #nodes = new Map<string, Omit<Fleet.Node, 'hardware'>>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(
     readonly keys: KeyRegistry,
+    readonly appraisals: Pick<Appraisals, 'hardwareOf'>,
     readonly logger: Logger,
     readonly now: () => number,
   ) {}
@@ -27,7 +29,6 @@ export class Heartbeats implements FleetView {
       node,
       pool: beat.pool,
       keyKind: beat.keyKind,
-      hardware: beat.hardware,
       modelHashes: beat.modelHashes.map((hash) => Hex.fromBytes(hash)),
       queueDepth: beat.queueDepth,
       oldestAgeMs: beat.oldestAgeMs,
@@ -51,7 +52,7 @@ export class Heartbeats implements FleetView {
   }
 
   nodes(): Fleet.Node[] {
-    return [...this.#nodes.values()]
+    return [...this.#nodes.values()].map((node) => ({ ...node, hardware: this.appraisals.hardwareOf(node.node) }))
   }
 
   async #checkAll(): Promise<void> {

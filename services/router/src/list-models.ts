@@ -15,7 +15,7 @@ export function listModels(world: { catalog: Catalog; fleet: FleetView; policy: 
 
 function describe(model: CatalogModel, { fleet, policy, now }: { fleet: FleetView; policy: Fleet.Policy; now: number }) {
   const serving = fleet.nodes().filter((node) => node.modelHashes.includes(model.modelHash) && Route.liveness(node, policy, now) === 'eligible')
-  const tee = serving.some((node) => policy.hardware[node.hardware]?.assurance === 'tee')
+  const tee = serving.some((node) => Route.trust(node, policy) === 'eligible')
   const { manifest } = model
   return create(ModelSchema, {
     modelHash: Hex.toBytes(model.modelHash),

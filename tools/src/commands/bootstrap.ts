@@ -1,9 +1,10 @@
-import { modelRegistryAbi, predictAddresses, usdcOf } from '@haca/contracts'
+import { modelRegistryAbi, policyRegistryAbi, predictAddresses, usdcOf } from '@haca/contracts'
 import { DirectoryBlobs } from '@haca/platform/blobs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createPublicClient, http } from 'viem'
 import { deployLocally, localOptions } from '../stack/chain.js'
 import { prices, publishModels } from '../stack/models.js'
+import { enactLocalPolicy } from '../stack/policy.js'
 
 // The bootstrap Job of a local stack in containers: puts the token, our contracts and the models on an anvil chain. Safe to
 // repeat. With `--wait` it only waits until another run has done so. RPC_URL, and without --wait BLOBS_DIRECTORY.
@@ -26,18 +27,24 @@ async function until(what: string, answer: () => Promise<boolean>): Promise<void
   }
 }
 
-/** Whether every contract and every model is where `deployLocally` and `publishModels` put it. */
+/** Whether every contract, every model and a policy is where `deployLocally` and `publishModels` put it. */
 async function bootstrapped(): Promise<boolean> {
   const addresses = predictAddresses(localOptions(usdcOf(await chain.getChainId()).token))
   const codes = await Promise.all(Object.values(addresses).map((address) => chain.getCode({ address })))
   if (!codes.every((code) => code && code !== '0x')) return false
-  return (await chain.readContract({ address: addresses.modelRegistry, abi: modelRegistryAbi, functionName: 'count' })) >= BigInt(Object.keys(prices).length)
+  const [models, epoch] = await Promise.all([
+    chain.readContract({ address: addresses.modelRegistry, abi: modelRegistryAbi, functionName: 'count' }),
+    chain.readContract({ address: addresses.policyRegistry, abi: policyRegistryAbi, functionName: 'epoch' }),
+  ])
+  return models >= BigInt(Object.keys(prices).length) && epoch > 0n
 }
 
 if (waiting) await until('the bootstrapped chain', bootstrapped)
 else {
   await until('a chain', async () => (await chain.getChainId()) > 0)
   const { book, token } = await deployLocally(rpcUrl)
-  const models = await publishModels(rpcUrl, book, new DirectoryBlobs(blobsDirectory))
+  const blobs = new DirectoryBlobs(blobsDirectory)
+  const models = await publishModels(rpcUrl, book, blobs)
+  await enactLocalPolicy(rpcUrl, book, models, blobs)
   process.stdout.write(`${JSON.stringify({ contracts: book, token: { address: token.token, ...token.domain }, models })}\n`)
 }

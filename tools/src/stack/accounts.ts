@@ -31,6 +31,7 @@ export const roles = {
   publisher: testAccount(6),
   evidence: testAccount(10),
   facts: testAccount(11),
+  policy: testAccount(12),
 }
 
 /** Accounts with USDC, for whoever plays the caller. */

@@ -6,6 +6,7 @@ import { MemoryJobs } from '@haca/platform/jobs'
 import { createLogger } from '@haca/platform/log'
 import { startService, type Running, type ServiceOptions } from '@haca/platform/nest'
 import { proverService } from '@haca/prover'
+import { verifiers } from '@haca/prover/development'
 import { routerService } from '@haca/router'
 import { settlerService } from '@haca/settler'
 import { join } from 'node:path'
@@ -29,7 +30,7 @@ export async function startInProcess(folder: string): Promise<StackFile & { stop
     running.push(await startService(service, service.config(), createLogger(service.name, 'error')))
   }
   await start(routerService(environment('router', world), { bus, blobs }))
-  await start(proverService(environment('prover', world), { bus, blobs, jobs: new MemoryJobs() }))
+  await start(proverService(environment('prover', world), verifiers, { bus, blobs, jobs: new MemoryJobs() }))
   await start(settlerService(environment('settler', world), { bus, blobs }))
   await start(inferenceService(environment('inference', world), { bus, blobs }))
   await start(gatewayService(environment('gateway', world), { bus, blobs, claims: new MemoryClaims() }))

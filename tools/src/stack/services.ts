@@ -6,6 +6,7 @@ import { root } from '../root.js'
 import { define, type Part } from '../parts/index.js'
 import { roles } from './accounts.js'
 import { modelsDirectory } from './models.js'
+import { localHardware, localImage } from './policy.js'
 
 export const serviceNames = ['router', 'prover', 'settler', 'inference', 'gateway'] as const
 export type ServiceName = (typeof serviceNames)[number]
@@ -20,8 +21,9 @@ export interface World {
   token: LocalChain
   /** Digest of each published model's manifest. */
   models: Record<string, Hex.Hex>
-  simulator: { socket: string; root: Hex.Hex }
-  ports: Record<ServiceName, number> & { gatewayGrpc: number; routerGrpc: number }
+  /** SIMULATED trusted hardware: where it listens, and the file with its root. */
+  simulator: { socket: string; rootFile: string }
+  ports: Record<ServiceName, number> & { gatewayGrpc: number; routerGrpc: number; proverGrpc: number }
   /** Keeps the keys of several stacks on one Redis apart. */
   redisPrefix: string
   logLevel: string
@@ -30,11 +32,10 @@ export interface World {
   env: Partial<Record<ServiceName, NodeJS.ProcessEnv>>
 }
 
-/** The router's policy of a local stack. Simulated hardware protects nothing, and is priced like that. */
+/** The router's figures of a local stack. Simulated hardware protects nothing, and is priced like that. */
 export const localPolicy = {
   v: 1,
-  epoch: 1,
-  hardware: { simulated: { assurance: 'tee', compromisePpm: 1_000_000 } },
+  hardware: Object.fromEntries(Object.keys(localHardware).map((id) => [id, { assurance: 'tee', compromisePpm: 1_000_000 }])),
   heartbeatMaxAgeMs: 10_000,
   deadlineSeconds: 120,
 }
@@ -54,6 +55,10 @@ export function environment(name: ServiceName, world: World): NodeJS.ProcessEnv 
     SETTLEMENT_LOG_ADDRESS: book.settlementLog,
     REVENUE_VAULT_ADDRESS: book.revenueVault,
     TEE_REGISTRY_ADDRESS: book.teeRegistry,
+    POLICY_REGISTRY_ADDRESS: book.policyRegistry,
+    POLICY_SIGNERS: roles.policy.address,
+    POLICY_REFRESH_MS: '1000',
+    EVIDENCE_SIGNERS: roles.evidence.address,
     TOKEN_ADDRESS: token.token,
     TOKEN_NAME: token.domain.name,
     TOKEN_VERSION: token.domain.version,
@@ -63,9 +68,13 @@ export function environment(name: ServiceName, world: World): NodeJS.ProcessEnv 
   }
   const own: Record<ServiceName, NodeJS.ProcessEnv> = {
     router: { ROUTER_GRPC_PORT: String(world.ports.routerGrpc), ROUTER_POLICY_FILE: policyFile(world), ROUTER_CATALOG_REFRESH_MS: '1000', MODEL_REGISTRY_ADDRESS: book.modelRegistry },
-    prover: { PROVER_REGISTRAR_KEY: roles.registrar.privateKey, PROVER_EVIDENCE_KEY: roles.evidence.privateKey, PROVER_SIMULATED_ROOT: world.simulator.root },
+    prover: {
+      PROVER_GRPC_PORT: String(world.ports.proverGrpc),
+      PROVER_REGISTRAR_KEY: roles.registrar.privateKey,
+      PROVER_EVIDENCE_KEY: roles.evidence.privateKey,
+      PROVER_SIMULATED_ROOT: world.simulator.rootFile,
+    },
     settler: {
-      EVIDENCE_SIGNERS: roles.evidence.address,
       PAYMENT_BATCHER_ADDRESS: book.paymentBatcher,
       SETTLER_PAYMENT_KEY: roles.payments.privateKey,
       SETTLER_FACT_KEY: roles.facts.privateKey,
@@ -75,7 +84,8 @@ export function environment(name: ServiceName, world: World): NodeJS.ProcessEnv 
     },
     inference: {
       INFERENCE_POOL: 'cpu-a',
-      INFERENCE_HARDWARE: 'simulated',
+      INFERENCE_IMAGE_ID: localImage,
+      INFERENCE_ATTESTATION_ADDRESS: `127.0.0.1:${world.ports.proverGrpc}`,
       INFERENCE_TEE_SOCKET: world.simulator.socket,
       INFERENCE_MODELS_DIRECTORY: modelsDirectory,
       INFERENCE_MODELS: 'digits,breast-cancer',
@@ -96,7 +106,7 @@ export function servicePart(name: ServiceName, world: World, readyWithinMs = 60_
   return define({
     name,
     command: process.execPath,
-    args: ['--enable-source-maps', '--disable-warning=TimeoutNegativeWarning', join(root, 'services', name, 'dist/main.js')],
+    args: ['--enable-source-maps', '--disable-warning=TimeoutNegativeWarning', join(root, 'services', name, 'dist', name === 'prover' ? 'main.development.js' : 'main.js')],
     env: environment(name, world),
     logFile: join(world.folder, `logs/${name}.log`),
     ready: () => probe(`http://127.0.0.1:${world.ports[name]}/readyz`),

@@ -1,12 +1,12 @@
 import type { AddressBook } from '@haca/contracts'
-import { Hex, Secp256k1 } from '@haca/core'
+import type { Hex } from '@haca/core'
 import {
   BatchSettledSchema,
   EvidenceProducedSchema,
   InferenceCompletedSchema,
   InferenceRequestedSchema,
   InferenceVoidedSchema,
-  KeyAnnouncedSchema,
+  KeyAppraisedSchema,
   NodeHeartbeatSchema,
   PaymentFailedSchema,
   PaymentRequestedSchema,
@@ -15,6 +15,7 @@ import {
 import { DirectoryBlobs } from '@haca/platform/blobs'
 import { KafkaBus } from '@haca/platform/bus'
 import { createLogger } from '@haca/platform/log'
+import { rootFile } from '@haca/tee-simulator'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -24,6 +25,7 @@ import { root } from '../root.js'
 import { payers, roles } from './accounts.js'
 import { deployLocally } from './chain.js'
 import { publishModels } from './models.js'
+import { enactLocalPolicy } from './policy.js'
 import { silent, type Progress } from './progress.js'
 import { localPolicy, serviceNames, servicePart, type ServiceName, type World } from './services.js'
 
@@ -56,7 +58,12 @@ export interface StackFile {
   /** Keys of the local chain's public test accounts. */
   payers: { address: Hex.Hex; privateKey: Hex.Hex }[]
   roles: Record<string, Hex.Hex>
+  /** Who answers for policies, and whose appraisals count. */
+  policySigners: Hex.Hex[]
+  evidenceSigners: Hex.Hex[]
   simulated: true
+  /** File with the root of the SIMULATED hardware, DER; good for this stack and nothing else. */
+  simulatedRoot: string
   logs: string
 }
 
@@ -115,7 +122,9 @@ export async function prepareWorld(options: StackOptions, parts: Map<string, Par
   const [{ book, token }] = await progress.step('deploying contracts and making topics', () =>
     Promise.all([deployLocally(rpcUrl, options.fund), inMemory ? undefined : makeTopics(brokers)]),
   )
-  const models = await progress.step('publishing models', () => publishModels(rpcUrl, book, new DirectoryBlobs(join(folder, 'blobs'))))
+  const blobs = new DirectoryBlobs(join(folder, 'blobs'))
+  const models = await progress.step('publishing models', () => publishModels(rpcUrl, book, blobs))
+  await progress.step('voting on the hardware policy', () => enactLocalPolicy(rpcUrl, book, models, blobs))
   return {
     ...{ folder, brokers, redisUrl, rpcUrl, book, token, models },
     simulator: await startTeeSimulator(folder, parts),
@@ -127,6 +136,7 @@ export async function prepareWorld(options: StackOptions, parts: Map<string, Par
       gateway: options.gatewayPort ?? (await freePort()),
       gatewayGrpc: options.gatewayGrpcPort ?? (await freePort()),
       routerGrpc: await freePort(),
+      proverGrpc: await freePort(),
     },
     redisPrefix: `haca-${randomBytes(3).toString('hex')}`,
     logLevel: options.logLevel ?? 'info',
@@ -136,7 +146,7 @@ export async function prepareWorld(options: StackOptions, parts: Map<string, Par
 }
 
 /** What outside scripts may know of a stack. */
-export const stackFile = ({ ports, rpcUrl, brokers, redisUrl, book, token, models, folder }: World): StackFile => ({
+export const stackFile = ({ ports, rpcUrl, brokers, redisUrl, book, token, models, simulator, folder }: World): StackFile => ({
   gateway: { http: `http://127.0.0.1:${ports.gateway}`, grpc: `127.0.0.1:${ports.gatewayGrpc}` },
   rpc: rpcUrl,
   kafka: brokers,
@@ -146,7 +156,10 @@ export const stackFile = ({ ports, rpcUrl, brokers, redisUrl, book, token, model
   models,
   payers: payers.map(({ address, privateKey }) => ({ address, privateKey })),
   roles: Object.fromEntries(Object.entries(roles).map(([name, account]) => [name, account.address])),
+  policySigners: [roles.policy.address],
+  evidenceSigners: [roles.evidence.address],
   simulated: true,
+  simulatedRoot: simulator.rootFile,
   logs: join(folder, 'logs'),
 })
 
@@ -176,7 +189,7 @@ const topics = [
   EvidenceProducedSchema,
   InferenceCompletedSchema,
   InferenceVoidedSchema,
-  KeyAnnouncedSchema,
+  KeyAppraisedSchema,
   NodeHeartbeatSchema,
   PaymentFailedSchema,
   PaymentRequestedSchema,
@@ -185,18 +198,18 @@ const topics = [
 
 async function startTeeSimulator(folder: string, parts: Map<string, Part>): Promise<World['simulator']> {
   const socket = join(folder, 'tee.sock')
-  const rootKey = Hex.fromBytes(randomBytes(32))
+  const directory = join(folder, 'simulator')
   const part = define({
     name: 'simulator',
     command: process.execPath,
     args: [join(root, 'tools/tee-simulator/dist/main.js')],
-    env: { SIMULATOR_SOCKET: socket, SIMULATOR_ROOT_KEY: rootKey },
+    env: { SIMULATOR_SOCKET: socket, SIMULATOR_DIRECTORY: directory },
     logFile: join(folder, 'logs/simulator.log'),
     ready: async () => existsSync(socket),
     readyWithinMs: 15_000,
   })
   await begin(parts, { part })
-  return { socket, root: Secp256k1.addressOfKey(Hex.toBytes(rootKey)) }
+  return { socket, rootFile: rootFile(directory) }
 }
 
 /** Waits until the gateway can sell every model. */

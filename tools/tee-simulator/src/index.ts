@@ -1,1 +1,3 @@
-export { startSimulator, type Simulator } from './server.js'
+export { defaultMachine, imageMeasurement, readMachine, type Machine } from './machine.js'
+export { rootFile } from './hierarchy.js'
+export { startSimulator, type Simulator, type SimulatorOptions } from './server.js'

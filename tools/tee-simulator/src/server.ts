@@ -1,38 +1,80 @@
-import { Hex, KeyEvidence, Secp256k1 } from '@haca/core'
-import { rmSync } from 'node:fs'
+import { SimulatedBuilder } from '@haca/core/tee/testing'
+import { mkdirSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { dirname } from 'node:path'
+import { openHierarchy, rootFile } from './hierarchy.js'
+import { defaultMachine, type Machine } from './machine.js'
 
 /** SIMULATED trusted hardware: answers what a dstack guest agent answers, and says in every answer that it is none. */
 export interface Simulator {
-  /** Address whoever accepts simulated evidence must be told to trust. */
-  root: Hex.Hex
+  /** File with the root that whoever accepts simulated evidence must be told to trust, DER. */
+  rootFile: string
+  /** What it plays; changes count from the next answer on. */
+  machine: Machine
   close(): Promise<void>
+}
+
+export interface SimulatorOptions {
+  socketPath: string
+  /** Where the developer's root lies. */
+  directory: string
+  machine?: Machine
+  now?(): number
 }
 
 const bodyBytesMax = 16 << 10
 
-/** Listens on a Unix socket. The root key is a developer's own; nothing signed by it proves anything about hardware. */
-export function startSimulator(socketPath: string, rootKey: Uint8Array, now: () => number = Date.now): Promise<Simulator> {
-  const root = Secp256k1.addressOfKey(rootKey)
+/** Listens on a Unix socket. Nothing it signs proves anything about hardware. */
+export function startSimulator({ socketPath, directory, machine = defaultMachine, now = Date.now }: SimulatorOptions): Promise<Simulator> {
+  const world = openHierarchy(directory, new Date(now()))
+  const playing = { machine: structuredClone(machine) }
+  const evidence = (document: Parameters<typeof SimulatedBuilder.simulatedEvidence>[1]): string => Buffer.from(SimulatedBuilder.simulatedEvidence(world, document)).toString('hex')
+  const timestamp = (): number => now() + playing.machine.clockSkewSeconds * 1000
   const routes: Record<string, (body: Record<string, unknown>) => unknown> = {
-    '/GetQuote': (body) => quote(body, rootKey, now),
-    '/Info': () => ({ simulated: true, warning: 'SIMULATED: NOT HARDWARE', app_id: 'haca-tee-simulator', root }),
+    '/GetQuote': (body) => {
+      const reportData = bytesOf(body, 'report_data', 64)
+      const publicKey = body.public_key === undefined ? null : bytesOf(body, 'public_key', 33)
+      const [userData, nonce] = [reportData.subarray(0, 32), reportData.subarray(32)]
+      const quote = evidence({ ...documentOf(playing.machine), user_data: userData, nonce: nonce.length > 0 ? nonce : null, public_key: publicKey, timestamp: timestamp() })
+      return { simulated: true, warning, quote, event_log: '[]', report_data: Buffer.from(reportData).toString('hex') }
+    },
+    '/SimulatedDevices': (body) => {
+      const nonce = bytesOf(body, 'nonce', 32)
+      const devices = playing.machine.devices.map(({ role, product, platformId, debug }) =>
+        evidence({ ...documentOf(defaultMachine), role, product, platform_id: hex(platformId), debug, measurements: {}, user_data: new Uint8Array(), nonce, timestamp: timestamp() }),
+      )
+      return { simulated: true, warning, devices }
+    },
+    '/Info': () => ({ simulated: true, warning, app_id: 'haca-tee-simulator', machine: playing.machine }),
   }
   const server = createServer((request, response) => void answer(request, response, routes))
+  mkdirSync(dirname(socketPath), { recursive: true })
   rmSync(socketPath, { force: true })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(socketPath, () => resolve({ root, close: () => closed(server) }))
+    server.listen(socketPath, () => resolve(Object.assign(playing, { rootFile: rootFile(directory), close: () => closed(server) })))
   })
 }
 
-function quote(body: Record<string, unknown>, rootKey: Uint8Array, now: () => number): unknown {
-  const text = body.report_data
-  if (typeof text !== 'string' || !/^([0-9a-f]{2}){1,64}$/i.test(text)) throw new Error('report_data must be 1 to 64 bytes of hexadecimal')
-  const report = new Uint8Array(64)
-  report.set(Buffer.from(text, 'hex'))
-  const evidence = KeyEvidence.issueSimulated(report, Math.floor(now() / 1000), rootKey)
-  return { simulated: true, quote: Buffer.from(evidence).toString('hex'), media_type: KeyEvidence.simulatedMediaType, report_data: Hex.fromBytes(report).slice(2), event_log: '[]' }
+const warning = 'SIMULATED: NOT HARDWARE'
+
+const hex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'hex'))
+
+const documentOf = ({ product, platformId, measurements, debug, tcbStatus, tcbSvn, advisories, flags }: Machine) => ({
+  product,
+  platform_id: platformId === null ? null : hex(platformId),
+  measurements: Object.fromEntries(Object.entries(measurements).map(([name, value]) => [name, hex(value)])),
+  debug,
+  tcb_status: tcbStatus,
+  tcb_svn: tcbSvn,
+  advisories,
+  flags,
+})
+
+function bytesOf(body: Record<string, unknown>, name: string, most: number): Uint8Array {
+  const text = body[name]
+  if (typeof text !== 'string' || !/^([0-9a-f]{2})+$/i.test(text) || text.length > most * 2) throw new Error(`${name} must be 1 to ${most} bytes of hexadecimal`)
+  return hex(text)
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, routes: Record<string, (body: Record<string, unknown>) => unknown>): Promise<void> {

@@ -5,7 +5,7 @@ import * as Hex from '../hex.js'
 import { modes } from '../receipt/receipt.js'
 import { accept, refuse, type Verdict } from '../verdict.js'
 import { predictedLatencyMs, type Node, type Policy } from './fleet.js'
-import { liveness } from './route.js'
+import { liveness, trust } from './route.js'
 
 /** A paid offer that needs a pool. */
 export interface Paid {
@@ -21,8 +21,7 @@ export interface Paid {
 export function assign(paid: Paid, fleet: readonly Node[], policy: Policy, now: number): Verdict<string, 'no-live-pool'> {
   const needsTee = paid.mode !== modes.zkml
   const able = fleet.filter((node) => {
-    const hardware = policy.hardware[node.hardware]
-    return hardware && (!needsTee || hardware.assurance === 'tee') && node.modelHashes.includes(paid.modelHash) && liveness(node, policy, now) === 'eligible'
+    return (!needsTee || trust(node, policy) === 'eligible') && node.modelHashes.includes(paid.modelHash) && liveness(node, policy, now) === 'eligible'
   })
   const [best] = able
     .map((node) => ({ pool: node.pool, latency: predictedLatencyMs(node), tie: tie(node.pool, paid.requestId) }))

@@ -15,6 +15,7 @@ export const reasons = [
   'over-budget',
   'assurance-too-low',
   'no-circuit',
+  'not-appraised',
 ] as const
 export type Reason = (typeof reasons)[number]
 

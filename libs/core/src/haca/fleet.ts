@@ -8,8 +8,8 @@ export interface Node {
   pool: string
   /** See `Receipt.keyKinds`. */
   keyKind: number
-  /** Hardware class the policy speaks of, e.g. `simulated`, `snp-genoa`. */
-  hardware: string
+  /** The policy's entry for its hardware, as a prover's affirming appraisal has it now, e.g. `snp-genoa`; `undefined` where none holds. */
+  hardware: string | undefined
   modelHashes: readonly Hex[]
   /** Requests it holds, and the age of the oldest in milliseconds. */
   queueDepth: number
@@ -26,7 +26,7 @@ export interface Node {
   registered: boolean
 }
 
-/** What the hardware policy says of one class. */
+/** What is known of one hardware entry of the policy. */
 export interface Hardware {
   /** Assurance it can give: `none` for a plain node key. */
   assurance: 'none' | 'tee'
@@ -37,7 +37,7 @@ export interface Hardware {
 /** The policy a decision is taken under. */
 export interface Policy {
   epoch: number
-  /** Classes that may be used; anything else is refused. */
+  /** Hardware entries that may be used; anything else is refused. */
   hardware: Readonly<Record<string, Hardware>>
   /** A node not heard of for longer is not live. */
   heartbeatMaxAgeMs: number

@@ -53,11 +53,11 @@ function candidate(mode: Mode, node: Node, request: Request, policy: Policy, now
   const { model, wish, units } = request
   const price = model.unitPrice * BigInt(units)
   const latencyMs = predictedLatencyMs(node)
-  const compromisePpm = mode === 'tee' ? (policy.hardware[node.hardware]?.compromisePpm ?? 0) : 0
+  const compromisePpm = mode === 'tee' ? (hardwareOf(node, policy)?.compromisePpm ?? 0) : 0
   return {
     mode: modes[mode],
     pool: node.pool,
-    hardware: node.hardware,
+    hardware: node.hardware ?? '',
     reason: judge(mode, node, { wish, model, price, latencyMs }, policy, now),
     latencyMs,
     price,
@@ -72,8 +72,10 @@ function judge(
   policy: Policy,
   now: number,
 ): Reason {
-  const hardware = policy.hardware[node.hardware]
-  if (!hardware || (mode !== 'zkml' && hardware.assurance !== 'tee')) return 'hardware-not-allowed'
+  if (mode !== 'zkml') {
+    const trusted = trust(node, policy)
+    if (trusted !== 'eligible') return trusted
+  }
   if (mode !== 'tee' && offer.model.circuit === undefined) return 'no-circuit'
   if (assurance[mode] < wanted[offer.wish.verification]) return 'assurance-too-low'
   const live = liveness(node, policy, now)
@@ -81,6 +83,14 @@ function judge(
   if (offer.wish.deadlineMs > 0 && offer.latencyMs > offer.wish.deadlineMs) return 'too-slow'
   if (offer.wish.budget !== undefined && offer.price > offer.wish.budget) return 'over-budget'
   return 'eligible'
+}
+
+const hardwareOf = ({ hardware }: Node, policy: Policy) => (hardware === undefined ? undefined : policy.hardware[hardware])
+
+/** Whether a node's hardware may vouch for an answer: a prover affirms it now, and the policy's entry gives assurance. */
+export function trust(node: Node, policy: Policy): Reason {
+  if (node.hardware === undefined) return 'not-appraised'
+  return hardwareOf(node, policy)?.assurance === 'tee' ? 'eligible' : 'hardware-not-allowed'
 }
 
 /** Whether a node may be given work now, whatever the work. */

@@ -27,6 +27,7 @@ export {
 export type { RevocationFact, RevocationMode } from './revocation.js'
 export { TCB_STATUSES, type TcbStatus } from './dcap/tcb.js'
 
+export { VENDOR_ROOTS } from './roots.js'
 export { HARDWARE_VERIFIERS, verifyEvidence } from './verify.js'
 export { nitro } from './nitro.js'
 export { sgx, tdx } from './dcap/verify.js'

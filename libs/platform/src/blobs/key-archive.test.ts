@@ -31,5 +31,6 @@ describe('a key’s archive', () => {
     expect(history[0]).toEqual(signed(1))
     expect(history.map(({ signature }) => signature[0]).sort()).toEqual([1, 2, 3, 4, 5])
     expect(await archive.history(`0x${'cd'.repeat(20)}`)).toEqual([])
+    expect(await archive.nodes()).toEqual([node.toLowerCase()])
   })
 })

@@ -28,6 +28,12 @@ export class KeyArchive {
     for (let n = known.length; ; n++) if ((await this.blobs.putOnce(`${folder(node)}${number(n)}`, bytes)).stored) return
   }
 
+  /** The keys that were ever appraised. */
+  async nodes(): Promise<Hex.Hex[]> {
+    const keys = await this.blobs.list('appraisals/')
+    return [...new Set(keys.map((key) => `0x${key.split('/')[1]}` as Hex.Hex))]
+  }
+
   /** A key's records, oldest first. */
   async history(node: Hex.Hex): Promise<AppraisalRecord.SignedRecord[]> {
     const keys = await this.blobs.list(folder(node))

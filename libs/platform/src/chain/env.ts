@@ -1,6 +1,7 @@
 import type { Payment } from '@haca/core'
 import { kind, z, type Values } from '../config/index.js'
 import { createChain, type Chain } from './client.js'
+import { PolicyFeed, type PolicyFeedOptions } from './policy-feed.js'
 
 /** Which chain, and where our contracts are on it. No defaults: a wrong address loses money. */
 export const chainShape = {
@@ -45,3 +46,14 @@ export const senderLimits = (env: Values<typeof senderShape>) => ({
   bumpAfterMs: 4_000,
   resendAfterMs: 2_000,
 })
+
+/** How the policy in force is followed. */
+export const policyShape = {
+  POLICY_REGISTRY_ADDRESS: kind.address(),
+  POLICY_SIGNERS: kind.addresses().describe('who answers for the content of policies; one of them must have signed'),
+  POLICY_REFRESH_MS: kind.count(100, 60_000).default(5_000),
+  POLICY_MAX_AGE_MS: kind.count(1_000, 3_600_000).default(600_000).describe('a policy last seen on chain longer ago is no policy'),
+}
+
+export const openPolicyFeed = (env: Values<typeof policyShape> & Values<typeof chainShape>, parts: Pick<PolicyFeedOptions, 'chain' | 'archive' | 'primitives' | 'logger' | 'now'>): PolicyFeed =>
+  new PolicyFeed({ ...parts, address: env.POLICY_REGISTRY_ADDRESS, chainId: env.CHAIN_ID, signers: env.POLICY_SIGNERS, maxAgeMs: env.POLICY_MAX_AGE_MS })

@@ -1,5 +1,6 @@
 export { createChain, type Chain } from './client.js'
 export { TxSender, type Followed, type SendRequest, type TxSenderOptions } from './sender.js'
 export type { StoredTx } from './tx-store.js'
-export { chainShape, contractsShape, openChain, senderLimits, senderShape, tokenOf, tokenShape } from './env.js'
+export { chainShape, contractsShape, openChain, openPolicyFeed, policyShape, senderLimits, senderShape, tokenOf, tokenShape } from './env.js'
 export { KeyRegistry, registryLagSeconds, type Validity } from './key-registry.js'
+export { PolicyFeed, type InForce, type NoPolicy, type PolicyFeedOptions } from './policy-feed.js'

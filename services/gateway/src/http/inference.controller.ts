@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { modeName, price, read } from '../ask.js'
 import { infer, type Gateway } from '../infer.js'
 import { decisionJson, paymentRequired } from '../offer-terms.js'
+import { requireEpoch } from '../policy-epoch.js'
 import { RefusalFilter } from './refusal.filter.js'
 import { askOf, paymentOf, preferredWaitMs } from './request.js'
 import { respond } from './respond.js'
@@ -35,6 +36,7 @@ export class InferenceController {
   @Post('quotes')
   async quote(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const priced = await price(await read(askOf(request, this.#resourceUrl), this.gateway.models), this.gateway.router)
+    requireEpoch(priced.decision.policyEpoch, this.gateway.policy)
     const required = paymentRequired(priced, ['authorization'], this.gateway.terms)
     await reply.status(200).header('cache-control', 'no-store').send({
       model: `${priced.model.name}@${priced.model.version}`,

@@ -1,75 +1,64 @@
-import { create } from '@bufbuild/protobuf'
-import { AppError, Digest, Hex, KeyEvidence, Receipt } from '@haca/core'
-import { KeyAnnouncedSchema } from '@haca/proto'
-import type { Bus } from '@haca/platform/bus'
-import type { Blobs } from '@haca/platform/blobs'
+import { AppError, Errors, Receipt, type Hex } from '@haca/core'
+import type { AppraisalRecord } from '@haca/core/tee'
 import type { KeyRegistry } from '@haca/platform/chain'
 import type { Logger } from '@haca/platform/log'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ReceiptSigner } from '../ports.js'
-import type { DstackClient } from './dstack.js'
-import { createSigner, newKey } from './signer.js'
+import { haveAppraised, type Claimed, type Verifier } from './ceremony.js'
+import type { Hardware } from './hardware.js'
+import { createSigner, newKey, type KeySigner } from './signer.js'
 
 export interface Enrolment {
-  tee: DstackClient
-  bus: Bus
-  blobs: Blobs
-  keys: KeyRegistry
-  logger: Logger
+  hardware: Hardware
+  verifier: Verifier
+  keys: Pick<KeyRegistry, 'validity'>
+  claimed: Claimed
   scope: Receipt.Scope
-  registry: Hex.Hex
-  pool: string
+  logger: Logger
+  /** Unix milliseconds. */
   now(): number
   signal: AbortSignal
 }
 
-const announceEveryMs = 10_000
+const retryMs = { least: 500, most: 15_000 }
 
 /**
- * Makes this boot's receipt key, has the hardware vouch for it, archives the evidence, announces the key and waits until
- * the chain says it is valid. Until then the node serves nothing: a receipt of an unregistered key is worth nothing.
+ * Makes a receipt key, has the hardware vouch for it and waits until the chain says it is valid. Until then nothing is signed with it: a receipt
+ * of an unregistered key is worth nothing. Tries again for as long as it takes, with a new key each time: a prover that is away comes back, and a
+ * policy that refuses this machine may change its mind.
  */
-export async function enroll(enrolment: Enrolment): Promise<ReceiptSigner> {
-  const { tee, blobs, scope, registry, logger } = enrolment
-  const { privateKey, node } = newKey()
-  const binding = KeyEvidence.reportData({ chainId: scope.chainId, registry, node })
-  const { quote, mediaType, simulated } = await tee.getQuote(binding)
-  if (!simulated) throw new AppError('tee.unsupported', { detail: `no verifier for ${mediaType} is wired yet; only simulated evidence can be enrolled` })
-  const keyKind = Receipt.keyKinds.simulated
-  const evidenceId = Digest.content(quote)
-  await blobs.putOnce(`evidence/${evidenceId.slice(2)}`, quote)
-  logger.info({ node, evidenceId, keyKind, simulated }, 'receipt key made; waiting for its registration')
-  await untilValid(enrolment, { node, keyKind, evidenceId, mediaType, binding })
-  logger.info({ node }, 'receipt key registered')
-  return createSigner({ scope, keyKind, evidenceId, privateKey, now: enrolment.now })
+export async function enroll(enrolment: Enrolment): Promise<KeySigner> {
+  const { logger, now, scope, signal } = enrolment
+  for (let waitMs = retryMs.least; ; waitMs = Math.min(waitMs * 2, retryMs.most)) {
+    const { privateKey, node } = newKey()
+    try {
+      const record = await haveAppraised(privateKey, enrolment.claimed, enrolment.hardware, enrolment.verifier)
+      if (record.outcome === 'affirming') {
+        const keyKind = Receipt.keyKinds[record.kind as Receipt.KeyKind]
+        await untilValid(enrolment, node, keyKind, record)
+        logger.info({ node, kind: record.kind, evidenceId: record.evidenceId, expiresAt: record.expiresAt }, 'receipt key registered')
+        return await createSigner({ scope, keyKind, evidenceId: record.evidenceId, privateKey, expiresAt: record.expiresAt, now })
+      }
+      logger.error({ alarm: 'key-refused', node, failed: record.reasons.filter(({ ok }) => !ok) }, 'the policy does not take this machine; trying again')
+    } catch (error) {
+      signal.throwIfAborted()
+      if (Errors.find(error)?.retryable === false) logger.error({ err: error }, 'receipt key not taken; trying again with another')
+      else logger.warn({ err: error }, 'receipt key not appraised yet; trying again')
+    }
+    await pause(waitMs, undefined, { signal })
+  }
 }
 
-async function untilValid(
-  { bus, keys, pool, now, signal, logger }: Enrolment,
-  key: { node: Hex.Hex; keyKind: number; evidenceId: Hex.Hex; mediaType: string; binding: Uint8Array },
-): Promise<void> {
-  for (let announcedAtMs = -Infinity; !signal.aborted; await pause(200, undefined, { signal }).catch(() => undefined)) {
-    if (now() - announcedAtMs >= announceEveryMs) {
-      announcedAtMs = now()
-      await bus.publish(
-        KeyAnnouncedSchema,
-        create(KeyAnnouncedSchema, {
-          node: Hex.toBytes(key.node),
-          keyKind: key.keyKind,
-          pool,
-          evidenceId: Hex.toBytes(key.evidenceId),
-          mediaType: key.mediaType,
-          binding: key.binding,
-          announcedAtMs: BigInt(announcedAtMs),
-        }),
-      )
-    }
-    const validity = await keys.validity(key.node, key.keyKind, Math.floor(now() / 1000)).catch((err: unknown) => {
+/** How long a registration may take before another key is tried. */
+const registrationMs = 120_000
+
+async function untilValid({ keys, now, signal, logger }: Enrolment, node: Hex.Hex, keyKind: number, record: AppraisalRecord.AppraisalRecord): Promise<void> {
+  for (const until = now() + registrationMs; now() < until; await pause(200, undefined, { signal })) {
+    const validity = await keys.validity(node, keyKind, Math.floor(now() / 1000)).catch((err: unknown) => {
       logger.debug({ err }, 'key registry not read; trying again')
       return 'unknown'
     })
     if (validity === 'valid') return
     if (validity !== 'unknown' && validity !== 'not-yet-valid') throw new AppError('key.refused', { detail: `the registry says the fresh key is ${validity}` })
   }
-  throw new AppError('enrolment.stopped', { retryable: true })
+  throw new AppError('registration.late', { retryable: true, detail: `the key ${node} with evidence ${record.evidenceId} was not registered within ${registrationMs / 1000} s` })
 }

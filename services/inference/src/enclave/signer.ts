@@ -1,19 +1,29 @@
-import { Receipt, type Hex } from '@haca/core'
+import { Receipt, Secp256k1, type Hex } from '@haca/core'
 import { loadPrimitives } from '@haca/platform/crypto'
 import { randomBytes } from 'node:crypto'
-import { Secp256k1 } from '@haca/core'
-import type { ReceiptSigner } from '../ports.js'
-
-/** Everything of a receipt that its signer does not fill in itself. */
-type Terms = Receipt.Terms
 
 export interface SignerOptions {
   scope: Receipt.Scope
   keyKind: number
   evidenceId: Hex.Hex
   privateKey: Uint8Array
+  /** Unix seconds until which the key may sign. */
+  expiresAt: number
   /** Unix milliseconds. */
   now(): number
+}
+
+/** One receipt key. */
+export interface KeySigner {
+  /** Address of the key. */
+  readonly node: Hex.Hex
+  readonly keyKind: number
+  readonly evidenceId: Hex.Hex
+  readonly expiresAt: number
+  /** Fills in node, evidence, sequence and time, and signs. */
+  sign(terms: Receipt.Terms): Receipt.Signed
+  /** Gives back the sequence number of a receipt that was never shown. */
+  discard(signed: Receipt.Signed): void
 }
 
 /** A key of this boot: made here, never written down, never shown. */
@@ -23,7 +33,7 @@ export const newKey = (): { privateKey: Uint8Array; node: Hex.Hex } => {
 }
 
 /** The receipt key in use. Sequence numbers rise by one and leave no gap: a number whose receipt lost the race to the store is used again. */
-export async function createSigner(options: SignerOptions): Promise<ReceiptSigner> {
+export async function createSigner(options: SignerOptions): Promise<KeySigner> {
   const native = await loadPrimitives()
   const node = Secp256k1.addressOfKey(options.privateKey)
   const returned: number[] = []
@@ -32,7 +42,8 @@ export async function createSigner(options: SignerOptions): Promise<ReceiptSigne
     node,
     keyKind: options.keyKind,
     evidenceId: options.evidenceId,
-    sign(terms: Terms) {
+    expiresAt: options.expiresAt,
+    sign(terms: Receipt.Terms) {
       const issuedAt = Math.floor(options.now() / 1000)
       const receipt: Receipt.Receipt = {
         ...terms,

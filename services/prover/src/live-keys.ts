@@ -1,0 +1,162 @@
+import { create } from '@bufbuild/protobuf'
+import { AppError, Digest, Hex } from '@haca/core'
+import { AppraisalRecord } from '@haca/core/tee'
+import { KeyAppraisedSchema, SignedAppraisalSchema } from '@haca/proto'
+import type { KeyArchive } from '@haca/platform/blobs'
+import type { Bus } from '@haca/platform/bus'
+import type { PolicyFeed } from '@haca/platform/chain'
+import type { Logger } from '@haca/platform/log'
+import { appraiseEvidence, type Scales } from './appraise-evidence.js'
+import { keyAppraised } from './events.js'
+import { keyKindOf } from './key-kinds.js'
+import type { Keys, Registrar } from './ports.js'
+
+/** What live keys are kept with. */
+export interface Watch extends Scales {
+  archive: KeyArchive
+  bus: Bus
+  keys: Keys
+  registrar: Registrar
+  feed: Pick<PolicyFeed, 'current' | 'onChange'>
+  scope: AppraisalRecord.RecordScope
+  /** Signs records. */
+  evidenceKey: Uint8Array
+  logger: Logger
+  /** Unix milliseconds. */
+  now(): number
+}
+
+interface Live {
+  bytes: Uint8Array
+  last: AppraisalRecord.AppraisalRecord
+}
+
+/** Clocks of nodes and chain may differ by this; a registration begins that much earlier. */
+const clockSkewSeconds = 60
+
+/**
+ * The keys that may sign now. Each is appraised again every few seconds and at once when policy or collateral changes, and what came of it is
+ * said aloud, because trust that is not renewed runs out. The archive is the memory: a restart forgets nothing.
+ */
+export class LiveKeys {
+  readonly #live = new Map<Hex.Hex, Live>()
+  #timer: NodeJS.Timeout | undefined
+  #turn: Promise<void> | undefined
+  #again = false
+  #stopped = false
+  readonly #listening: (() => void)[] = []
+
+  constructor(readonly watch: Watch) {}
+
+  /** Finds the archived keys and goes round every `everyMs`. */
+  async start(everyMs: number): Promise<void> {
+    await this.#recall()
+    const round = async (): Promise<void> => {
+      await this.#recall().catch((err: unknown) => this.watch.logger.warn({ err }, 'archived keys not read; trying again'))
+      await this.renew()
+      if (!this.#stopped) this.#timer = setTimeout(() => void round(), everyMs)
+    }
+    this.#listening.push(this.watch.feed.onChange(() => void this.renew()), this.watch.collateral.onChange(() => void this.renew()))
+    void round()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    for (const stop of this.#listening) stop()
+    await this.#turn
+  }
+
+  /** Appraises every live key again. Calls that come while one runs share the next one. */
+  async renew(): Promise<void> {
+    if (this.#turn) {
+      this.#again = true
+      return this.#turn
+    }
+    this.#turn = (async () => {
+      do {
+        this.#again = false
+        for (const node of this.#live.keys()) {
+          await this.#renewOne(node).catch((err: unknown) => this.watch.logger.warn({ err, node }, 'key not appraised again; its trust runs out if this goes on'))
+        }
+      } while (this.#again && !this.#stopped)
+    })().finally(() => (this.#turn = undefined))
+    return this.#turn
+  }
+
+  /** Takes a key in with its first record: archived, said aloud, and registered when it is affirming. */
+  async admit(bytes: Uint8Array, record: AppraisalRecord.AppraisalRecord): Promise<AppraisalRecord.SignedRecord> {
+    const signed = this.#sign(record)
+    await this.watch.archive.append(record.node, signed)
+    keyAppraised(this.watch.logger, record)
+    await this.#say(record.node, signed)
+    if (record.outcome === 'affirming') {
+      this.#live.set(record.node, { bytes, last: record })
+      void this.#register(record).catch((err: unknown) => this.watch.logger.warn({ err, node: record.node }, 'key not registered; trying again'))
+    }
+    return signed
+  }
+
+  async #renewOne(node: Hex.Hex): Promise<void> {
+    const live = this.#live.get(node)
+    const policy = this.watch.feed.current()
+    if (!live) return
+    if (!policy.ok) throw new AppError(policy.reason, { retryable: true, ...(policy.detail ? { detail: policy.detail } : {}) })
+    const at = new Date(this.watch.now())
+    const record = await appraiseEvidence(live.bytes, { receivedAt: new Date(live.last.receivedAt * 1000), at, policy: policy.value.policy }, this.watch)
+    const expired = record.outcome === 'contraindicated' && at.getTime() / 1000 >= live.last.expiresAt
+    if (expired) {
+      this.#live.delete(node)
+      return
+    }
+    const signed = this.#sign(record)
+    if (differs(record, live.last)) {
+      await this.watch.archive.append(node, signed)
+      keyAppraised(this.watch.logger, record)
+    }
+    await this.#say(node, signed)
+    live.last = record
+    if (record.outcome === 'affirming') return this.#register(record)
+    await this.watch.registrar.retire(node)
+    this.#live.delete(node)
+  }
+
+  /** Registers a key unless it is; the chain is asked first, so that this may be repeated. */
+  async #register(record: AppraisalRecord.AppraisalRecord): Promise<void> {
+    const { node, evidenceId, receivedAt, expiresAt } = record
+    if (await this.watch.keys.record(node)) return
+    const keyKind = keyKindOf(record.kind)
+    if (keyKind === undefined) throw new AppError('key.refused', { detail: `${record.kind} vouches for no key` })
+    await this.watch.registrar.register({ node, keyKind, evidenceId, imageId: imageDigest(record.imageId), notBefore: receivedAt - clockSkewSeconds, notAfter: expiresAt })
+    this.watch.logger.info({ node, keyKind, evidenceId }, 'receipt key registered')
+  }
+
+  /** Keys of the archive whose newest record is affirming and not over. */
+  async #recall(): Promise<void> {
+    const { archive, now, logger } = this.watch
+    for (const node of await archive.nodes()) {
+      if (this.#live.has(node)) continue
+      const newest = (await archive.history(node)).at(-1)
+      const record = newest && AppraisalRecord.decodeRecord(newest.record)
+      if (!record || record.outcome !== 'affirming' || record.expiresAt <= now() / 1000) continue
+      const bytes = await archive.evidence(record.evidenceId)
+      if (bytes) this.#live.set(node, { bytes, last: record })
+      else logger.error({ alarm: 'evidence-lost', node, evidenceId: record.evidenceId }, 'a live key has no archived evidence')
+    }
+  }
+
+  #sign = (record: AppraisalRecord.AppraisalRecord): AppraisalRecord.SignedRecord => AppraisalRecord.signRecord(record, this.watch.scope, this.watch.evidenceKey)
+
+  async #say(node: Hex.Hex, { record, signature }: AppraisalRecord.SignedRecord): Promise<void> {
+    await this.watch.bus.publish(KeyAppraisedSchema, create(KeyAppraisedSchema, { node: Hex.toBytes(node), appraisal: create(SignedAppraisalSchema, { record, signature }) }))
+  }
+}
+
+/** Whether a record says something its predecessor did not; a later time alone is nothing new. */
+function differs(a: AppraisalRecord.AppraisalRecord, b: AppraisalRecord.AppraisalRecord): boolean {
+  const said = ({ outcome, policyEpoch, expiresAt, collateral }: AppraisalRecord.AppraisalRecord): string => JSON.stringify([outcome, policyEpoch, expiresAt, collateral])
+  return said(a) !== said(b)
+}
+
+/** What the registry keeps of an image: SHA-256 of its name in the policy. */
+const imageDigest = (imageId: string | null): Hex.Hex => (imageId === null ? Hex.zero32 : Digest.content(new TextEncoder().encode(imageId)))

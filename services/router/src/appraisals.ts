@@ -1,0 +1,61 @@
+import { AppError, Hex, type Secp256k1 } from '@haca/core'
+import { AppraisalRecord } from '@haca/core/tee'
+import type { KeyAppraised } from '@haca/proto'
+import type { PolicyFeed } from '@haca/platform/chain'
+import type { Logger } from '@haca/platform/log'
+
+/** Trust in a key that was not renewed for this long has run out. Provers renew every 15 seconds. */
+const trustSeconds = 90
+/** After a policy changed, keys are still taken by their last appraisal for this long: provers need a moment to go round. */
+const epochGraceMs = 20_000
+
+export interface AppraisalsOptions {
+  signers: readonly Hex.Hex[]
+  scope: AppraisalRecord.RecordScope
+  primitives: Secp256k1.Primitives
+  feed: Pick<PolicyFeed, 'current' | 'onChange'>
+  logger: Logger
+  /** Unix milliseconds. */
+  now(): number
+}
+
+/** What provers last said of each key. A record counts by its signature and its own time; where it came from says nothing. */
+export class Appraisals {
+  readonly #newest = new Map<string, AppraisalRecord.AppraisalRecord>()
+  #epochSinceMs = 0
+
+  constructor(readonly options: AppraisalsOptions) {
+    options.feed.onChange(() => (this.#epochSinceMs = options.now()))
+  }
+
+  /** Takes what a prover said; an older record than the one known changes nothing. Throws `appraisal.forged`. */
+  async hear({ appraisal }: KeyAppraised): Promise<void> {
+    if (!appraisal) return
+    const { signers, scope, primitives, logger } = this.options
+    const by = AppraisalRecord.signerOfRecord(appraisal, scope, primitives)
+    if (!by || !signers.some((known) => Hex.equals(known, by))) throw new AppError('appraisal.forged', { detail: 'no prover of ours signed this appraisal' })
+    const record = AppraisalRecord.decodeRecord(appraisal.record)
+    const known = this.#newest.get(record.node)
+    if (known && known.appraisedAt > record.appraisedAt) return
+    if (known?.outcome !== record.outcome) logger.info({ node: record.node, outcome: record.outcome, policyEpoch: record.policyEpoch, hardwareId: record.hardwareId }, 'key appraised')
+    this.#newest.set(record.node, record)
+    this.#forget()
+  }
+
+  /** The policy's name for the hardware that vouches for a key, if an affirming appraisal holds now. */
+  hardwareOf(node: Hex.Hex): string | undefined {
+    const record = this.#newest.get(node.toLowerCase())
+    const { feed, now } = this.options
+    const policy = feed.current()
+    if (!record || !policy.ok || record.outcome !== 'affirming') return undefined
+    const seconds = now() / 1000
+    if (seconds - record.appraisedAt > trustSeconds || seconds >= record.expiresAt) return undefined
+    const outdated = record.policyEpoch < policy.value.policy.epoch && now() - this.#epochSinceMs > epochGraceMs
+    return outdated ? undefined : (record.hardwareId ?? undefined)
+  }
+
+  #forget(): void {
+    if (this.#newest.size < 10_000) return
+    for (const [node, { expiresAt }] of this.#newest) if (expiresAt < this.options.now() / 1000) this.#newest.delete(node)
+  }
+}
