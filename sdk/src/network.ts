@@ -14,18 +14,22 @@ export interface Network {
   /** Registries, for checks on chain. */
   teeRegistry?: Hex.Hex
   modelRegistry?: Hex.Hex
+  policyRegistry?: Hex.Hex
+  /** Verifiers whose appraisals of keys count. */
+  evidenceSigners?: readonly Hex.Hex[]
+  /** Who answers for the content of hardware policies. */
+  policySigners?: readonly Hex.Hex[]
+  /** Keys, as P-384 points (97 bytes), of who turns NVIDIA's reference manifests into golden values. */
+  goldenValueSigners?: readonly Hex.Hex[]
 }
 
 /** What `GET /v1/models` says of its network, in our form. */
 export function networkFrom(json: unknown): Network {
   const { network } = json as { network: Network }
-  return {
-    chainId: network.chainId,
-    settlementLog: network.settlementLog,
-    revenueVault: network.revenueVault,
-    token: network.token,
-    offerSigners: network.offerSigners,
-    ...(network.teeRegistry ? { teeRegistry: network.teeRegistry } : {}),
-    ...(network.modelRegistry ? { modelRegistry: network.modelRegistry } : {}),
-  }
+  const { chainId, settlementLog, revenueVault, token, offerSigners } = network
+  const optional = Object.fromEntries(optionalFields.flatMap((name) => (network[name] === undefined ? [] : [[name, network[name]]])))
+  return { chainId, settlementLog, revenueVault, token, offerSigners, ...optional }
 }
+
+/** What a deployment may leave unsaid; every check that needs one then answers `unknown`. */
+export const optionalFields = ['teeRegistry', 'modelRegistry', 'policyRegistry', 'evidenceSigners', 'policySigners', 'goldenValueSigners'] as const satisfies readonly (keyof Network)[]

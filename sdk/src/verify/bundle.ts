@@ -1,4 +1,5 @@
 import type { Batch, Hex, Receipt } from '@haca/core'
+import type { Archive, Attestation } from './attestation.js'
 
 /** What `GET /v1/receipts/{id}` gives: everything that is known of one receipt. What is not known yet is null. */
 export interface Bundle {
@@ -20,4 +21,8 @@ export interface Bundle {
     evidenceDigest: Hex.Hex
     anchor: { transaction: Hex.Hex; blockNumber: number; blockHash: Hex.Hex } | null
   } | null
+  /** How the key that signed came to be trusted; null where it was never appraised. Absent in bundles of before. */
+  attestation?: Attestation | null
+  /** What the attestation names, in full: then nobody has to be asked. */
+  archive?: Archive
 }

@@ -22,7 +22,7 @@ export interface Claim {
 }
 
 /** Every claim a receipt can make. The list is closed: a report names each of them, always. */
-export const names = ['signature', 'tee_attested', 'tcb_current', 'image_known', 'model_weights', 'zk_proof', 'payment', 'anchored', 'route'] as const
+export const names = ['signature', 'tee_attested', 'tcb_current', 'image_known', 'model_weights', 'gpu_attested', 'custody', 'zk_proof', 'payment', 'anchored', 'route'] as const
 export type Name = (typeof names)[number]
 
 export type Claims = Record<Name, Claim>

@@ -1,10 +1,11 @@
 import { Batch, Decision, Digest, Hex, MerkleSum, Offer, Receipt } from '@haca/core'
-import type { Network } from '../network.js'
+import type { TeeChain, TeeTrust } from './appraise-again.js'
 import type { Bundle } from './bundle.js'
 import { claim, refuted, unknown, type Claim, type Claims } from './claims.js'
+import { teeClaims } from './tee-claims.js'
 
 /** Reads of the chain that checks need; every answer is of a block behind which nothing is taken back. */
-export interface ChainReader {
+export interface ChainReader extends TeeChain {
   /** Header the log has for a batch id, zero when none. */
   headerOf(batchId: number): Promise<Hex.Hex>
   /** Unix seconds the batch was committed. */
@@ -32,8 +33,7 @@ export interface Subject {
   decision?: Decision.Json
 }
 
-export interface Trust {
-  network: Network
+export interface Trust extends TeeTrust {
   /** False: the network was taken from the gateway's own word. */
   pinned: boolean
   chain?: ChainReader
@@ -44,6 +44,8 @@ export interface Report {
   /** True: the key that signed is simulated. */
   simulated: boolean
   claims: Claims
+  /** What became of the signer after the receipt was issued. It marks the receipt and does not undo it. */
+  marks: string[]
   /** No claim is refuted. Says nothing about what is merely unknown. */
   consistent: boolean
 }
@@ -54,26 +56,27 @@ export async function verify(subject: Subject, trust: Trust): Promise<Report> {
   const signed: Receipt.Signed = { receipt, signature: subject.bundle.signature }
   const scope: Receipt.Scope = { chainId: trust.network.chainId, log: trust.network.settlementLog }
   const simulated = receipt.keyKind === Receipt.keyKinds.simulated
-  const hardware = simulated ? 'SIMULATED: the signing key says itself that no hardware vouches for it' : 'no verifier for this kind of evidence is in this version'
+  const tee = await teeClaims(subject.bundle, receipt, trust)
   const claims: Claims = {
     signature: await signature(subject, signed, scope, trust),
-    tee_attested: receipt.mode === Receipt.modes.zkml ? unknown('the receipt is not of a TEE mode') : unknown(hardware),
-    tcb_current: unknown(hardware),
-    image_known: unknown(hardware),
-    model_weights: await modelWeights(receipt, trust),
+    ...tee.claims,
+    model_weights: await modelWeights(receipt, tee.model, trust),
     zk_proof: unknown(receipt.mode === Receipt.modes.tee ? 'no proof was bought' : 'no proof is attached'),
     payment: await payment(subject, receipt, trust),
     anchored: await anchored(subject.bundle, signed, scope, trust),
     route: route(subject, receipt, trust),
   }
   const fair = trust.pinned ? claims : unpinned(claims)
-  return { requestId: receipt.requestId, simulated, claims: fair, consistent: Object.values(fair).every((c) => c.status !== 'refuted') }
+  return { requestId: receipt.requestId, simulated, claims: fair, marks: tee.marks, consistent: Object.values(fair).every((c) => c.status !== 'refuted') }
 }
 
-/** Contracts that nobody pinned may be anybody's: what they say is the word of whoever named them. */
+/** What rests on the deployment's addresses and signers. */
+const rests: ReadonlySet<Claim['status']> = new Set(['chain-verified', 'hardware-proven'])
+
+/** Contracts and signers that nobody pinned may be anybody's: what they say is the word of whoever named them. */
 const unpinned = (claims: Claims): Claims =>
   Object.fromEntries(
-    Object.entries(claims).map(([name, c]) => [name, c.status === 'chain-verified' ? claim('asserted', `${c.reason} (the deployment was not pinned)`, 'whoever named the contracts') : c]),
+    Object.entries(claims).map(([name, c]) => [name, rests.has(c.status) ? claim('asserted', `${c.reason} (the deployment was not pinned)`, 'whoever named the contracts') : c]),
   ) as Claims
 
 async function signature(subject: Subject, signed: Receipt.Signed, scope: Receipt.Scope, { chain }: Trust): Promise<Claim> {
@@ -97,11 +100,14 @@ function bytesAgree({ request, answer, salt }: Subject, receipt: Receipt.Receipt
   return { ok: true }
 }
 
-async function modelWeights(receipt: Receipt.Receipt, { chain }: Trust): Promise<Claim> {
+/** Hardware may show which model ran; else there is the node's word. Either way it must be a model that somebody registered. */
+async function modelWeights(receipt: Receipt.Receipt, shown: Claim | undefined, { chain }: Trust): Promise<Claim> {
+  if (shown?.status === 'refuted') return shown
+  const name = await chain?.model?.(receipt.modelHash)
   const says = `the node says it ran the model with manifest digest ${receipt.modelHash}`
-  if (!chain?.model) return claim('asserted', says, 'the node')
-  const name = await chain.model(receipt.modelHash)
-  return name ? claim('asserted', `${says}, registered as ${name}`, 'the node') : refuted(`${says}, which nobody registered`)
+  if (chain?.model && !name) return refuted(`${says}, which nobody registered`)
+  const registered = name ? `, registered as ${name}` : ''
+  return shown ? { ...shown, reason: `${shown.reason}${registered}` } : claim('asserted', `${says}${registered}`, 'the node')
 }
 
 async function payment({ bundle, request, salt, nonce }: Subject, receipt: Receipt.Receipt, { chain, network }: Trust): Promise<Claim> {
