@@ -82,6 +82,8 @@ describe('pays and gets an answer', () => {
       tcb_current: 'unknown',
       image_known: 'unknown',
       model_weights: 'asserted',
+      gpu_attested: 'unknown',
+      custody: 'unknown',
       zk_proof: 'unknown',
       payment: 'chain-verified',
       anchored: 'chain-verified',

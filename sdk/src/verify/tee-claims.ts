@@ -10,25 +10,31 @@ type TeeName = 'tee_attested' | 'tcb_current' | 'image_known' | 'gpu_attested' |
 export interface TeeFindings {
   claims: Pick<Claims, TeeName>
   /** What the evidence shows of the model; absent where it shows nothing. */
-  model?: Claim
+  model?: Claim | undefined
   /** What became of the key after the receipt was issued; it stands all the same. */
   marks: string[]
 }
 
 /** Everything that rests on hardware, or is said to. */
 export async function teeClaims(bundle: Bundle, receipt: Receipt.Receipt, trust: TeeTrust): Promise<TeeFindings> {
-  if (receipt.keyKind === Receipt.keyKinds.node) return { claims: all(unknown('the receipt is signed by a plain node key: no hardware is claimed')), marks: [] }
+  if (receipt.keyKind === Receipt.keyKinds.node) return noHardware('the receipt is signed by a plain node key: no hardware is claimed')
   const onChain = await trust.chain?.keyRecord?.(receipt.node)
   const again = await appraiseAgain(bundle, receipt, trust)
   const marks = [...new Set([...chainMarks(onChain, receipt), ...laterMarks(again, receipt)])]
-  if (again.kind === 'unknown') return { claims: all(unknown(again.reason)), marks }
   if (again.kind === 'refuted') return { claims: fallen(again.reason), marks }
   const contradiction = trust.chain?.keyRecord && registryContradicts(onChain, receipt)
   if (contradiction) return { claims: fallen(contradiction), marks }
-  return { ...(again.kind === 'repeated' ? fromHardware(again, receipt) : fromWord(again, receipt)), marks }
+  if (again.kind === 'unknown') return { claims: all(unknown(again.reason)), marks }
+  if (again.kind === 'word') return { ...fromWord(again, receipt), marks }
+  const refusal = again.pieces.length === 0 ? again.appraisal.reasons[0] : undefined
+  if (refusal) return { claims: { ...fallen(`${refusal.rule}: ${refusal.detail}`), ...(refusal.rule.startsWith('device') ? { gpu_attested: refuted(refusal.detail) } : {}) }, marks }
+  return { ...fromHardware(again, receipt), marks }
 }
 
 const all = (one: Claim): TeeFindings['claims'] => ({ tee_attested: one, tcb_current: one, image_known: one, gpu_attested: one, custody: one })
+
+/** Nothing can be said of hardware, for one reason. */
+export const noHardware = (reason: string): TeeFindings => ({ claims: all(unknown(reason)), marks: [] })
 
 const fallen = (reason: string): TeeFindings['claims'] => ({ ...all(unknown('the key is not attested')), tee_attested: refuted(reason) })
 
@@ -49,7 +55,7 @@ const groups: readonly (readonly [Group, RegExp])[] = [
   ['tcb_current', /^machine\.(tcb-status|advisories|evaluation-number|min-tcb\..+|revocation|validity)$/],
   ['image_known', /^image\.(known|bound|active)$/],
   ['model', /^model\./],
-  ['gpu_attested', /^(devices\.|gpu\[|switch\[|device-\d|image\.devices$)/],
+  ['gpu_attested', /^(devices\.|gpu\[|switch\[|image\.devices$)/],
   ['custody', /^machine\.custody$/],
 ]
 
@@ -135,10 +141,10 @@ function provenanceOf({ images }: Repeated['policy'], id: string | undefined): s
   return source ? `, built from ${source}` : ''
 }
 
-function boundModel(models: readonly Hex.Hex[], { modelHash }: Receipt.Receipt, rules: readonly Appraisal.RuleVerdict[], bases: readonly Claim[], good: () => Claim): Claim {
+function boundModel(models: readonly Hex.Hex[], { modelHash }: Receipt.Receipt, rules: readonly Appraisal.RuleVerdict[], bases: readonly Claim[], good: () => Claim): Claim | undefined {
   const failure = failureIn(rules)
   if (failure) return refuted(failure)
-  if (bases.some(({ status }) => status === 'refuted')) return unknown('the key is not attested, or its image is not known')
+  if (bases.some(({ status }) => status === 'refuted')) return undefined
   if (models.length === 0) return unknown('the node forwards: its key is bound to no model, and nothing shows which weights ran')
   return models.includes(modelHash) ? good() : refuted(`the key is bound to other models than ${modelHash}: ${models.join(', ')}`)
 }

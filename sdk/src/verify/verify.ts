@@ -2,7 +2,7 @@ import { Batch, Decision, Digest, Hex, MerkleSum, Offer, Receipt } from '@haca/c
 import type { TeeChain, TeeTrust } from './appraise-again.js'
 import type { Bundle } from './bundle.js'
 import { claim, refuted, unknown, type Claim, type Claims } from './claims.js'
-import { teeClaims } from './tee-claims.js'
+import { noHardware, teeClaims } from './tee-claims.js'
 
 /** Reads of the chain that checks need; every answer is of a block behind which nothing is taken back. */
 export interface ChainReader extends TeeChain {
@@ -56,7 +56,7 @@ export async function verify(subject: Subject, trust: Trust): Promise<Report> {
   const signed: Receipt.Signed = { receipt, signature: subject.bundle.signature }
   const scope: Receipt.Scope = { chainId: trust.network.chainId, log: trust.network.settlementLog }
   const simulated = receipt.keyKind === Receipt.keyKinds.simulated
-  const tee = await teeClaims(subject.bundle, receipt, trust)
+  const tee = Receipt.isSigned(signed, scope) ? await teeClaims(subject.bundle, receipt, trust) : noHardware('the key that the receipt names did not sign it')
   const claims: Claims = {
     signature: await signature(subject, signed, scope, trust),
     ...tee.claims,
