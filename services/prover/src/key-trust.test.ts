@@ -1,0 +1,212 @@
+import { Hex, Secp256k1 } from '@haca/core'
+import { AppraisalRecord, Collection, KeyBinding, MEDIA_TYPES, Policy, Removals, type EvidenceClaims } from '@haca/core/tee'
+import { nodeCrypto } from '@haca/core/tee/node-crypto'
+import { PolicyBuilder, SimulatedBuilder } from '@haca/core/tee/testing'
+import { KeyAppraisedSchema, type KeyAppraised } from '@haca/proto'
+import { KeyArchive, MemoryBlobs } from '@haca/platform/blobs'
+import { MemoryBus, MemoryLog } from '@haca/platform/bus'
+import { createLogger } from '@haca/platform/log'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { MemoryChallenges } from './challenges.js'
+import { drawChallenge, enrollKey, type Enrolment } from './enroll-key.js'
+import { LiveKeys } from './live-keys.js'
+import { noCollateral } from './no-collateral.js'
+import type { Registration } from './ports.js'
+import { verifiers as development } from './verifiers/development.js'
+import { verifiers as production } from './verifiers/production.js'
+
+const logger = createLogger('test', 'silent')
+const simulated = SimulatedBuilder.simulatedWorld()
+const begun = SimulatedBuilder.SIMULATED_AT.getTime()
+const image = '33'.repeat(48)
+const evidenceKey = new Uint8Array(32).fill(5)
+const nodeKey = new Uint8Array(32).fill(9)
+const node = Secp256k1.addressOfKey(nodeKey)
+const scope = { chainId: 84532, registry: `0x${'11'.repeat(20)}` as Hex.Hex }
+
+const document = Policy.decodePolicy(
+  PolicyBuilder.encodePolicy(
+    PolicyBuilder.policyJson({
+      network: 'local',
+      hardware: [{ id: 'sim', kind: 'simulated', products: ['sim-cpu'], revocation: 'unchecked', maxKeyHours: 1 }],
+      images: [{ id: 'sim', kind: 'simulated', match: { image }, activeFrom: 0 }],
+    }),
+  ),
+)
+
+/** A registry in memory, as the chain would keep it. */
+class Registry {
+  readonly registered = new Map<string, Registration>()
+  readonly retired: Hex.Hex[] = []
+  register = async (key: Registration): Promise<void> => void this.registered.set(key.node, key)
+  retire = async (key: Hex.Hex): Promise<void> => void this.retired.push(key)
+  record = async (key: Hex.Hex) => this.registered.get(key)
+  validity = async (): Promise<string> => 'valid'
+}
+
+/** The policy in force, and what a guardian does to it. */
+class Feed {
+  policy = document
+  readonly #listeners: (() => void)[] = []
+  current = () => ({ ok: true as const, value: { policy: this.policy, daRef: Hex.zero32, readAtMs: now } })
+  onChange = (listener: () => void) => {
+    this.#listeners.push(listener)
+    return () => undefined
+  }
+  remove(entry: Removals.Removal): void {
+    this.policy = Removals.withRemovals(document, entry.epoch, [entry])
+    for (const listener of this.#listeners) listener()
+  }
+}
+
+let now = begun
+let registry: Registry
+let feed: Feed
+let archive: KeyArchive
+let said: AppraisalRecord.AppraisalRecord[]
+let world: Enrolment
+
+async function open(blobs = new MemoryBlobs(), verifiers = development): Promise<Enrolment> {
+  const heard: AppraisalRecord.AppraisalRecord[] = []
+  said = heard
+  const bus = new MemoryBus(new MemoryLog(), logger)
+  await bus.ensure([{ schema: KeyAppraisedSchema }])
+  await bus.consume({ group: 'test', schema: KeyAppraisedSchema, inFlightMax: 10, handler: async ({ appraisal }: KeyAppraised) => void heard.push(AppraisalRecord.decodeRecord(appraisal?.record as Uint8Array)) })
+  archive = new KeyArchive(blobs)
+  const watch = { archive, bus, keys: registry, registrar: registry, feed, scope, evidenceKey, logger, collateral: noCollateral, verifiers, roots: () => ({ simulated: [simulated.root.der] }), crypto: nodeCrypto(), now: () => now }
+  return { ...watch, challenges: new MemoryChallenges(), live: new LiveKeys(watch), verifierId: new Uint8Array(32).fill(1) }
+}
+
+/** What a node hands in for a challenge. */
+function answer(challenge: KeyBinding.Challenge, { key = nodeKey, change = {} as Partial<KeyBinding.KeyBinding>, machine = {} } = {}): Uint8Array {
+  const binding: KeyBinding.KeyBinding = {
+    ...{ v: 1, domain: KeyBinding.BINDING_DOMAIN, chainId: scope.chainId, registry: Hex.toBytes(scope.registry), nodeId: new Uint8Array(32), kind: 'simulated' },
+    ...{ receiptKey: Secp256k1.publicKeyOf(key), hpkeKey: null, tlsSpki: null, models: [Hex.toBytes(`0x${PolicyBuilder.MODEL_HASH}`)], imageId: 'sim', session: new Uint8Array(16), gpu: [] },
+    ...change,
+  }
+  const { userData, nonce, publicKey } = KeyBinding.boundFields(binding, challenge)
+  const bytes = SimulatedBuilder.simulatedEvidence(simulated, { user_data: userData, nonce: nonce ?? null, public_key: publicKey ?? null, timestamp: now, ...machine })
+  return Collection.encodeCollection({ binding, challenge, machine: { evidence: { kind: 'simulated', mediaType: MEDIA_TYPES.simulated, bytes }, endorsements: [] }, devices: [] })
+}
+
+const enroll = async (options: Parameters<typeof answer>[1] = {}): Promise<AppraisalRecord.AppraisalRecord> => {
+  const challenge = await drawChallenge(Secp256k1.addressOfKey(options.key ?? nodeKey), world)
+  return AppraisalRecord.decodeRecord((await enrollKey(answer(challenge, options), world)).record)
+}
+const failed = ({ reasons }: AppraisalRecord.AppraisalRecord): string[] => reasons.filter(({ ok }) => !ok).map(({ rule }) => rule)
+
+beforeEach(async () => {
+  now = begun
+  registry = new Registry()
+  feed = new Feed()
+  world = await open()
+})
+
+describe('a key that answers its challenge', () => {
+  it('is appraised, archived, said aloud and registered', async () => {
+    const record = await enroll()
+    expect(failed(record)).toEqual([])
+    expect(record).toMatchObject({ node: node.toLowerCase(), outcome: 'affirming', hardwareId: 'sim', imageId: 'sim', policyEpoch: document.epoch, models: [`0x${PolicyBuilder.MODEL_HASH}`] })
+    await expect.poll(() => registry.registered.get(record.node)).toMatchObject({ evidenceId: record.evidenceId, keyKind: 255, notAfter: record.expiresAt })
+    await expect.poll(() => said).toEqual([record])
+    const [archived] = await archive.history(record.node)
+    expect(AppraisalRecord.signerOfRecord(archived as AppraisalRecord.SignedRecord, scope)).toBe(Secp256k1.addressOfKey(evidenceKey).toLowerCase())
+    expect(await archive.evidence(record.evidenceId)).toBeDefined()
+  })
+
+  it('gets the same answer when it hands the same in again', async () => {
+    const bytes = answer(await drawChallenge(node, world))
+    const first = await enrollKey(bytes, world)
+    expect(await enrollKey(bytes, world)).toEqual(first)
+    expect(await archive.history(node)).toHaveLength(1)
+  })
+
+  it('is told every rule that did not hold, and is not registered', async () => {
+    expect(failed(await enroll({ machine: { debug: true } }))).toEqual(['machine.debug'])
+    expect(failed(await enroll({ change: { chainId: 1 } }))).toEqual(['binding.chain'])
+    expect(failed(await enroll({ change: { models: [new Uint8Array(32).fill(7)] } }))).toEqual(['model.known'])
+    expect(failed(await enroll({ machine: { measurements: { image: new Uint8Array(48) } } }))).toContain('image.known')
+    expect(registry.registered.size).toBe(0)
+  })
+})
+
+describe('a challenge', () => {
+  it('is answered once', async () => {
+    const challenge = await drawChallenge(node, world)
+    await enrollKey(answer(challenge), world)
+    await expect(enrollKey(answer(challenge, { change: { session: new Uint8Array(16).fill(1) } }), world)).rejects.toMatchObject({ code: 'challenge.unknown' })
+  })
+
+  it('is for one key, and of this verifier', async () => {
+    const challenge = await drawChallenge(node, world)
+    await expect(enrollKey(answer(challenge, { key: new Uint8Array(32).fill(8) }), world)).rejects.toMatchObject({ code: 'challenge.unknown' })
+    const own = { ...challenge, random: new Uint8Array(32).fill(4) }
+    await expect(enrollKey(answer(own), world)).rejects.toMatchObject({ code: 'challenge.unknown' })
+    await expect(enrollKey(answer({ ...challenge, verifierId: new Uint8Array(32).fill(2) }), world)).rejects.toMatchObject({ code: 'challenge.unknown' })
+  })
+
+  it('runs out', async () => {
+    const challenge = await drawChallenge(node, world)
+    now += 301_000
+    expect(failed(AppraisalRecord.decodeRecord((await enrollKey(answer(challenge), world)).record))).toContain('challenge.fresh')
+  })
+
+  it('is not drawn out of garbage', async () => {
+    await expect(enrollKey(Uint8Array.of(1, 2, 3), world)).rejects.toMatchObject({ code: 'evidence.malformed' })
+  })
+})
+
+describe('a live key', () => {
+  it('is appraised again, and each time said aloud; only news is archived', async () => {
+    await enroll()
+    now += 15_000
+    await world.live.renew()
+    await expect.poll(() => said.map(({ appraisedAt }) => appraisedAt)).toEqual([begun / 1000, begun / 1000 + 15])
+    expect(await archive.history(node)).toHaveLength(1)
+  })
+
+  it('is retired once when a guardian removes its product, with the reason in its record', async () => {
+    await world.live.start(3_600_000)
+    await enroll()
+    now += 1_000
+    feed.remove({ entry: 'product', value: 'simulated/sim-cpu', reason: 'an incident', epoch: 43 })
+    await expect.poll(() => registry.retired).toEqual([node.toLowerCase()])
+    await world.live.renew()
+    expect(registry.retired).toHaveLength(1)
+    const last = AppraisalRecord.decodeRecord(((await archive.history(node)).at(-1) as AppraisalRecord.SignedRecord).record)
+    expect(last).toMatchObject({ outcome: 'contraindicated', policyEpoch: 43 })
+    expect(last.reasons.find(({ ok }) => !ok)?.detail).toContain('an incident')
+    await world.live.stop()
+  })
+
+  it('is remembered by another prover, from the archive alone', async () => {
+    const blobs = new MemoryBlobs()
+    world = await open(blobs)
+    const record = await enroll()
+    await expect.poll(() => registry.registered.size).toBe(1)
+    const other = await open(blobs)
+    now += 1_000
+    await other.live.start(3_600_000)
+    await expect.poll(() => said.map((one) => one.node)).toEqual([record.node])
+    await other.live.stop()
+  })
+
+  it('ends by itself when its time is over', async () => {
+    await enroll()
+    now += 3_601_000
+    await world.live.renew()
+    expect(registry.retired).toEqual([])
+    await world.live.renew()
+    expect(await archive.history(node)).toHaveLength(1)
+  })
+})
+
+describe('a prover built for production', () => {
+  it('has no verifier for what is simulated', async () => {
+    expect(production.map(({ kind }) => kind as EvidenceClaims['kind'])).not.toContain('simulated')
+    world = await open(new MemoryBlobs(), production)
+    const record = await enroll()
+    expect(record.reasons).toEqual([{ rule: 'machine.verified', ok: false, detail: 'evidence-kind-mismatch: no verifier for simulated' }])
+    expect(registry.registered.size).toBe(0)
+  })
+})

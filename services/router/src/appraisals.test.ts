@@ -1,0 +1,98 @@
+import { create } from '@bufbuild/protobuf'
+import { accept, Hex, refuse, Secp256k1, type Verdict } from '@haca/core'
+import { AppraisalRecord, Policy, Removals } from '@haca/core/tee'
+import { PolicyBuilder } from '@haca/core/tee/testing'
+import { KeyAppraisedSchema, SignedAppraisalSchema } from '@haca/proto'
+import type { InForce, NoPolicy } from '@haca/platform/chain'
+import { createLogger } from '@haca/platform/log'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { Appraisals } from './appraisals.js'
+
+const prover = new Uint8Array(32).fill(5)
+const scope = { chainId: 84532, registry: `0x${'11'.repeat(20)}` as Hex.Hex }
+const node = `0x${'ab'.repeat(20)}` as Hex.Hex
+const document = Policy.decodePolicy(PolicyBuilder.encodePolicy(PolicyBuilder.policyJson({ epoch: 42 })))
+
+let now = 1_800_000_000_000
+let current: Verdict<InForce, NoPolicy>
+let changed: () => void
+let appraisals: Appraisals
+
+const inForce = (epoch: number): Verdict<InForce, NoPolicy> => accept({ policy: Removals.withRemovals(document, epoch, []), daRef: Hex.zero32, readAtMs: now })
+
+const record = (change: Partial<AppraisalRecord.AppraisalRecord> = {}): AppraisalRecord.AppraisalRecord => ({
+  ...{ node, kind: 'tdx', evidenceId: Hex.zero32, outcome: 'affirming', reasons: [], receivedAt: now / 1000, appraisedAt: now / 1000, expiresAt: now / 1000 + 3_600 },
+  ...{ policyEpoch: 42, policyDigest: Hex.zero32, hardwareId: 'tdx-spr', imageId: 'engine', product: null, platformId: null, models: [], collateral: [] },
+  ...change,
+})
+const hear = (one: AppraisalRecord.AppraisalRecord, by = prover): Promise<void> =>
+  appraisals.hear(create(KeyAppraisedSchema, { node: Hex.toBytes(one.node), appraisal: create(SignedAppraisalSchema, AppraisalRecord.signRecord(one, scope, by)) }))
+
+beforeEach(() => {
+  now = 1_800_000_000_000
+  current = inForce(42)
+  appraisals = new Appraisals({
+    signers: [Secp256k1.addressOfKey(prover)],
+    scope,
+    primitives: Secp256k1.portable,
+    feed: { current: () => current, onChange: (listener) => ((changed = () => listener({} as InForce)), () => undefined) },
+    logger: createLogger('test', 'silent'),
+    now: () => now,
+  })
+})
+
+describe('trust in a key', () => {
+  it('names the hardware that an affirming appraisal found', async () => {
+    expect(appraisals.hardwareOf(node)).toBeUndefined()
+    await hear(record())
+    expect(appraisals.hardwareOf(node)).toBe('tdx-spr')
+    expect(appraisals.hardwareOf(Hex.checksum(node))).toBe('tdx-spr')
+  })
+
+  it('runs out unless it is renewed', async () => {
+    await hear(record())
+    now += 90_000
+    expect(appraisals.hardwareOf(node)).toBe('tdx-spr')
+    now += 1_000
+    expect(appraisals.hardwareOf(node)).toBeUndefined()
+    await hear(record())
+    expect(appraisals.hardwareOf(node)).toBe('tdx-spr')
+  })
+
+  it('ends at once with a contraindication, and an older word does not bring it back', async () => {
+    const earlier = record()
+    now += 1_000
+    await hear(record({ outcome: 'contraindicated' }))
+    await hear(earlier)
+    expect(appraisals.hardwareOf(node)).toBeUndefined()
+  })
+
+  it('ends with the key’s own life', async () => {
+    await hear(record({ expiresAt: now / 1000 + 10 }))
+    now += 10_000
+    expect(appraisals.hardwareOf(node)).toBeUndefined()
+  })
+
+  it('outlives a change of policy only for as long as provers need to go round', async () => {
+    await hear(record())
+    current = inForce(43)
+    changed()
+    now += 20_000
+    expect(appraisals.hardwareOf(node)).toBe('tdx-spr')
+    now += 1_000
+    expect(appraisals.hardwareOf(node)).toBeUndefined()
+    await hear(record({ policyEpoch: 43 }))
+    expect(appraisals.hardwareOf(node)).toBe('tdx-spr')
+  })
+
+  it('is nobody’s while the policy cannot be seen', async () => {
+    await hear(record())
+    current = refuse('policy.stale')
+    expect(appraisals.hardwareOf(node)).toBeUndefined()
+  })
+
+  it('is not taken from anybody but a prover we know', async () => {
+    await expect(hear(record(), new Uint8Array(32).fill(6))).rejects.toMatchObject({ code: 'appraisal.forged' })
+    expect(appraisals.hardwareOf(node)).toBeUndefined()
+  })
+})
