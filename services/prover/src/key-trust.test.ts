@@ -1,10 +1,11 @@
-import { Hex, Secp256k1 } from '@haca/core'
-import { AppraisalRecord, Collection, KeyBinding, MEDIA_TYPES, Policy, Removals, type EvidenceClaims } from '@haca/core/tee'
+import { accept, Hex, Secp256k1 } from '@haca/core'
+import { AppraisalRecord, Collection, KeyBinding, MEDIA_TYPES, Policy, Removals, type EvidenceClaims, type Verifier } from '@haca/core/tee'
 import { nodeCrypto } from '@haca/core/tee/node-crypto'
 import { PolicyBuilder, SimulatedBuilder } from '@haca/core/tee/testing'
 import { KeyAppraisedSchema, type KeyAppraised } from '@haca/proto'
 import { KeyArchive, MemoryBlobs } from '@haca/platform/blobs'
 import { MemoryBus, MemoryLog } from '@haca/platform/bus'
+import type { InForce } from '@haca/platform/chain'
 import { createLogger } from '@haca/platform/log'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { MemoryChallenges } from './challenges.js'
@@ -47,15 +48,16 @@ class Registry {
 /** The policy in force, and what a guardian does to it. */
 class Feed {
   policy = document
-  readonly #listeners: (() => void)[] = []
-  current = () => ({ ok: true as const, value: { policy: this.policy, daRef: Hex.zero32, readAtMs: now } })
-  onChange = (listener: () => void) => {
+  readonly #listeners: ((inForce: InForce) => void)[] = []
+  readonly #inForce = (): InForce => ({ policy: this.policy, daRef: Hex.zero32, readAtMs: now })
+  current = () => accept(this.#inForce())
+  onChange = (listener: (inForce: InForce) => void) => {
     this.#listeners.push(listener)
     return () => undefined
   }
   remove(entry: Removals.Removal): void {
     this.policy = Removals.withRemovals(document, entry.epoch, [entry])
-    for (const listener of this.#listeners) listener()
+    for (const listener of this.#listeners) listener(this.#inForce())
   }
 }
 
@@ -66,7 +68,7 @@ let archive: KeyArchive
 let said: AppraisalRecord.AppraisalRecord[]
 let world: Enrolment
 
-async function open(blobs = new MemoryBlobs(), verifiers = development): Promise<Enrolment> {
+async function open(blobs = new MemoryBlobs(), verifiers: readonly Verifier[] = development): Promise<Enrolment> {
   const heard: AppraisalRecord.AppraisalRecord[] = []
   said = heard
   const bus = new MemoryBus(new MemoryLog(), logger)

@@ -17,14 +17,13 @@ import { KafkaBus } from '@haca/platform/bus'
 import { createLogger } from '@haca/platform/log'
 import { rootFile } from '@haca/tee-simulator'
 import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { anvilPart, define, freePort, hasKafka, kafkaPart, redisPart, type AnvilOptions, type Part } from '../parts/index.js'
-import { root } from '../root.js'
+import { anvilPart, freePort, hasKafka, kafkaPart, redisPart, type AnvilOptions, type Part } from '../parts/index.js'
 import { payers, roles } from './accounts.js'
 import { deployLocally } from './chain.js'
 import { publishModels } from './models.js'
+import { simulatorPart } from './nodes.js'
 import { enactLocalPolicy } from './policy.js'
 import { silent, type Progress } from './progress.js'
 import { localPolicy, serviceNames, servicePart, type ServiceName, type World } from './services.js'
@@ -197,17 +196,7 @@ const topics = [
 ]
 
 async function startTeeSimulator(folder: string, parts: Map<string, Part>): Promise<World['simulator']> {
-  const socket = join(folder, 'tee.sock')
-  const directory = join(folder, 'simulator')
-  const part = define({
-    name: 'simulator',
-    command: process.execPath,
-    args: [join(root, 'tools/tee-simulator/dist/main.js')],
-    env: { SIMULATOR_SOCKET: socket, SIMULATOR_DIRECTORY: directory },
-    logFile: join(folder, 'logs/simulator.log'),
-    ready: async () => existsSync(socket),
-    readyWithinMs: 15_000,
-  })
+  const { part, socket, directory } = simulatorPart({ folder }, 'simulator')
   await begin(parts, { part })
   return { socket, rootFile: rootFile(directory) }
 }
