@@ -1,5 +1,4 @@
 import { fork, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
 
 /** A server under load, as a process of its own. */
@@ -7,27 +6,36 @@ export interface Server {
   port: number
   /** CPU the process has used, in microseconds. */
   cpu(): Promise<number>
+  /** Tells it of payments to come, so that what others would do for them is done before the clock starts. */
+  expect(payments: readonly string[]): Promise<void>
   stop(): void
 }
 
 export async function startServer(script: URL, env: NodeJS.ProcessEnv = {}): Promise<Server> {
   const child = fork(script, { env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const { port } = await answer<{ port: number }>(child)
+  const ask = async (message: object): Promise<{ cpu: number }> => {
+    child.send(message)
+    return answer(child)
+  }
   return {
     port,
-    cpu: async () => {
-      child.send('cpu')
-      return (await answer<{ cpu: number }>(child)).cpu
-    },
+    cpu: async () => (await ask({})).cpu,
+    expect: async (payments) => void (await ask({ payments })),
     stop: () => void child.kill(),
   }
 }
 
-async function answer<T>(child: ChildProcess): Promise<T> {
-  const gone = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the server ended with ${code}`)))
-  gone.catch(() => undefined)
-  const [message] = (await Promise.race([once(child, 'message'), gone])) as [T]
-  return message
+/** The child's next message; throws when it ends instead. */
+function answer<T>(child: ChildProcess): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const gone = (code: number | null): void => reject(new Error(`the server ended with ${code}`))
+    child.once('exit', gone)
+    child.once('message', (message) => {
+      child.off('exit', gone)
+      resolve(message as T)
+    })
+  })
 }
 
 /** One POST; answers status, headers and body. */

@@ -1,6 +1,5 @@
 import { create, toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
-import { accept, Hex, Receipt, Secp256k1, type Tensor } from '@haca/core'
+import { accept, Digest, Exact, Hex, Payment, PaymentHeader, Receipt, Secp256k1, type Tensor } from '@haca/core'
 import { Policy } from '@haca/core/tee'
 import { PolicyBuilder } from '@haca/core/tee/testing'
 import { gatewayService, type Router } from '@haca/gateway'
@@ -9,12 +8,12 @@ import type { Bus, ConsumeOptions, Consumption } from '@haca/platform/bus'
 import { createLogger } from '@haca/platform/log'
 import { startService } from '@haca/platform/nest'
 import { Wire } from '@haca/platform/wire'
-import { AssignResponseSchema, BodyEncoding, InferenceCompletedSchema, InferenceRequestedSchema, ListModelsResponseSchema, ModelSchema, PaymentSchema, RequestOutcomeSchema, RouteDecisionSchema, RouteResponseSchema, TensorSpecSchema, type InferenceRequested, type Payment } from '@haca/proto'
+import { AssignResponseSchema, BodyEncoding, InferenceCompletedSchema, InferenceRequestedSchema, ListModelsResponseSchema, ModelSchema, RequestOutcomeSchema, RouteDecisionSchema, RouteResponseSchema, TensorSpecSchema, type InferenceRequested } from '@haca/proto'
 import { modelsDirectory } from '@haca/tools'
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { answerCpu } from './cpu.js'
+import { answerParent } from './parent.js'
 import { answer, balance, chainId, payTo, paymentTimeout, pricePerRow, settlementLog, token } from './setting.js'
 
 // Our gateway as it runs in production, with its Redis, on a router, a bus and nodes that answer at once.
@@ -74,18 +73,19 @@ const receipt = Receipt.sign(
 )
 
 /** What a node would have stored of every request, all but its payment. */
-const completed = toBinary(
-  InferenceCompletedSchema,
-  create(InferenceCompletedSchema, { receipt: Wire.signedReceipt(receipt), answer: Buffer.from(answer), encoding: BodyEncoding.JSON, salt: new Uint8Array(32), pool: 'stub' }),
-)
+const completed = { receipt: Wire.signedReceipt(receipt), answer: Buffer.from(answer), encoding: BodyEncoding.JSON, salt: new Uint8Array(32), pool: 'stub' }
 
-/** The object store as nodes have filled it. */
+/** The object store as nodes fill it. What a node does is not the gateway's work, so it is done before the payments come. */
 class StubBlobs extends MemoryBlobs {
   readonly #outcomes = new Map<string, Uint8Array>()
 
-  store(requestId: Uint8Array, payment: Uint8Array): void {
-    if (this.#outcomes.size >= 10_000) this.#outcomes.delete(this.#outcomes.keys().next().value as string)
-    this.#outcomes.set(Hex.fromBytes(requestId).slice(2), field(RequestOutcomeSchema.field.completed.number, Buffer.concat([completed, field(InferenceCompletedSchema.field.payment.number, payment)])))
+  expect(headers: readonly string[]): void {
+    this.#outcomes.clear()
+    for (const header of headers) {
+      const payment = paymentOf(header)
+      const value = create(InferenceCompletedSchema, { ...completed, payment: Wire.payment(payment) })
+      this.#outcomes.set(Digest.requestId(payment.paymentId, Hex.zero32).slice(2), toBinary(RequestOutcomeSchema, create(RequestOutcomeSchema, { outcome: { case: 'completed', value } })))
+    }
   }
 
   override async get(key: string): Promise<Uint8Array | undefined> {
@@ -93,12 +93,16 @@ class StubBlobs extends MemoryBlobs {
   }
 }
 
-/** A field of bytes as protobuf writes it. */
-const field = (number: number, bytes: Uint8Array): Uint8Array => new BinaryWriter().tag(number, WireType.LengthDelimited).bytes(bytes).finish()
+function paymentOf(header: string): Payment.Payment {
+  const payload = PaymentHeader.decodePayment(header)
+  const signed = payload.ok && Exact.parse(payload.value)
+  if (!signed || !signed.ok) throw new Error('the bench signed what it cannot read')
+  return Payment.from(signed.value, { token: token.address, chainId, flow: 'authorization' })
+}
 
 const blobs = new StubBlobs()
 
-/** A bus behind which a node answers every request at once. What a node does is not the gateway's work, so it was done beforehand. */
+/** A bus behind which a node answers every request at once. */
 class InstantNode implements Bus {
   readonly #handlers = new Map<string, (message: never) => Promise<void>>()
 
@@ -111,8 +115,7 @@ class InstantNode implements Bus {
     return { inFlight: () => 0, stop: async () => undefined }
   }
 
-  async #answer({ requestId, replyTo, payment }: InferenceRequested): Promise<void> {
-    blobs.store(requestId, toBinary(PaymentSchema, payment as Payment))
+  async #answer({ requestId, replyTo }: InferenceRequested): Promise<void> {
     await this.#handlers.get(InferenceCompletedSchema.typeName)?.({ requestId, replyTo } as never)
   }
 
@@ -141,4 +144,4 @@ const service = gatewayService(
   { bus: new InstantNode(), blobs, router, payers: { read: async () => ({ balance, contract: false }) }, policy },
 )
 const { port } = await startService(service, service.config(), createLogger('gateway', 'error'))
-answerCpu(port)
+answerParent(port, (payments) => blobs.expect(payments))

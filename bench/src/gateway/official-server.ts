@@ -4,7 +4,7 @@ import { ExactEvmScheme as ServerScheme } from '@x402/evm/exact/server'
 import { paymentMiddleware, x402ResourceServer } from '@x402/express'
 import express from 'express'
 import { encodeFunctionResult, parseAbi } from 'viem'
-import { answerCpu } from './cpu.js'
+import { answerParent } from './parent.js'
 import { answer, balance, network, payTo, paymentTimeout, pricePerRow, token } from './setting.js'
 
 // The official middleware and facilitator in one process, with an RPC that answers at once that all is well.
@@ -41,4 +41,4 @@ app.use(
   ),
 )
 app.post('/v1/inference', (_request, response) => void response.type('application/json').send(answer))
-const server = app.listen(0, '127.0.0.1', () => answerCpu((server.address() as { port: number }).port))
+const server = app.listen(0, '127.0.0.1', () => answerParent((server.address() as { port: number }).port))
