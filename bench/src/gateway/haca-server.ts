@@ -134,7 +134,7 @@ const service = gatewayService(
   {
     ...{ PROFILE: 'development', HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'error', KAFKA_BROKERS: '127.0.0.1:1', RPC_URL: 'http://127.0.0.1:1', BLOBS_DIRECTORY: '/nonexistent' },
     ...{ REDIS_URL: process.env.REDIS_URL, REDIS_PREFIX: `bench-${randomBytes(3).toString('hex')}`, CHAIN_ID: String(chainId) },
-    ...{ POLICY_REGISTRY_ADDRESS: settlementLog, POLICY_SIGNERS: payTo },
+    ...{ POLICY_REGISTRY_ADDRESS: settlementLog, POLICY_SIGNERS: payTo, TEE_REGISTRY_ADDRESS: settlementLog, EVIDENCE_SIGNERS: payTo },
     ...{ SETTLEMENT_LOG_ADDRESS: settlementLog, REVENUE_VAULT_ADDRESS: payTo, TOKEN_ADDRESS: token.address, TOKEN_NAME: token.name, TOKEN_VERSION: token.version },
     ...{ GATEWAY_GRPC_PORT: process.env.GATEWAY_GRPC_PORT, GATEWAY_PUBLIC_URL: 'http://127.0.0.1', GATEWAY_ROUTER_ADDRESS: '127.0.0.1:1', GATEWAY_OFFER_KEY: offerKey },
     ...{ OFFER_SIGNERS: Secp256k1.addressOfKey(Hex.toBytes(offerKey)), FACT_SIGNERS: payTo },

@@ -13,6 +13,8 @@ const shape = {
   ...tokenShape,
   ...blobsShape,
   ...policyShape,
+  TEE_REGISTRY_ADDRESS: kind.address(),
+  EVIDENCE_SIGNERS: kind.addresses().describe('provers whose appraisals count; told to callers'),
   GATEWAY_GRPC_PORT: kind.port(),
   GATEWAY_PUBLIC_URL: kind.url().describe('origin callers reach us by; never taken from a Host header'),
   GATEWAY_ROUTER_ADDRESS: kind.text().describe('host:port of the router'),

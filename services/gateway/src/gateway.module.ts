@@ -24,10 +24,13 @@ import { RedisClaims } from './claims/redis.js'
 import type { GatewayConfig } from './config.js'
 import { waiting } from './events.js'
 import { inferenceService } from './grpc/inference.grpc.js'
+import type { Attesting } from './get-attestation.js'
+import { ATTESTING, AttestationController } from './http/attestation.controller.js'
 import { GATEWAY, InferenceController, PUBLIC_URL, TOKEN_DECIMALS } from './http/inference.controller.js'
 import { MODELS, ModelsController, NETWORK, type Network } from './http/models.controller.js'
 import { READER, RecordsController } from './http/records.controller.js'
 import type { Gateway } from './infer.js'
+import { KeyRecords } from './key-records.js'
 import { KnownOffers } from './known-offers.js'
 import { Models } from './models.js'
 import { Outcomes } from './outcomes.js'
@@ -88,7 +91,8 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
     now,
   }
   const chain = openChain(env)
-  const feed = seams?.policy ? undefined : openPolicyFeed(env, { chain, archive: new KeyArchive(blobs), primitives, logger, now })
+  const archive = new KeyArchive(blobs)
+  const feed = seams?.policy ? undefined : openPolicyFeed(env, { chain, archive, primitives, logger, now })
   const policy = seams?.policy ?? (feed as PolicyFeed)
   const gateway: Gateway = {
     ...{ models, router, terms, claims, outcomes, bus, waiters, scope, logger, instance, rebuild, now },
@@ -99,7 +103,10 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
     answerWaitMs: env.GATEWAY_ANSWER_WAIT_MS,
     settleWaitMaxMs: env.GATEWAY_SETTLE_WAIT_MAX_MS,
   }
-  const reader = { blobs, ledger, claims, scope }
+  const records = new KeyRecords(archive, now)
+  const reader = { blobs, ledger, claims, scope, records }
+  const registries = { teeRegistry: env.TEE_REGISTRY_ADDRESS, policyRegistry: env.POLICY_REGISTRY_ADDRESS }
+  const attesting: Attesting = { records, policy, deployment: { chainId: env.CHAIN_ID, settlementLog: scope.log, ...registries }, offerKey: terms.offerKey, now }
 
   await bus.ensure([InferenceCompletedSchema, InferenceVoidedSchema, PaymentSettledSchema, PaymentFailedSchema, PaymentRequestedSchema, BatchSettledSchema].map((schema) => ({ schema })))
   await claims.open()
@@ -124,16 +131,20 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
     revenueVault: terms.payTo,
     token: { address: token.address, name: token.name, version: token.version, decimals: env.TOKEN_DECIMALS },
     offerSigners: env.OFFER_SIGNERS,
+    ...registries,
+    evidenceSigners: env.EVIDENCE_SIGNERS,
+    policySigners: env.POLICY_SIGNERS,
   }
   return {
     module: GatewayModule,
-    controllers: [HealthController, InferenceController, RecordsController, ModelsController],
+    controllers: [HealthController, InferenceController, RecordsController, AttestationController, ModelsController],
     providers: [
       ...healthProviders({ claims: () => claims.ready(), models: () => models.ready(), policy: () => feed === undefined || feed.epoch() !== undefined, kafka: () => bus.ping() }),
       { provide: GATEWAY, useValue: gateway },
       { provide: PUBLIC_URL, useValue: env.GATEWAY_PUBLIC_URL },
       { provide: TOKEN_DECIMALS, useValue: env.TOKEN_DECIMALS },
       { provide: READER, useValue: reader },
+      { provide: ATTESTING, useValue: attesting },
       { provide: MODELS, useValue: models },
       { provide: NETWORK, useValue: network },
       {

@@ -5,6 +5,7 @@ import { Outcome, evidenceFileKey, type BatchLedger, type Blobs, type Pointer } 
 import { Wire } from '@haca/platform/wire'
 import { anchorKey, type Anchor } from './project-events.js'
 import type { Claims } from './ports.js'
+import type { KeyAttestation, KeyRecords } from './key-records.js'
 import { Refusal } from './refusal.js'
 
 /** Everything a sceptic needs to check one receipt, as JSON. What is not known yet is null, never left out. */
@@ -32,6 +33,8 @@ export interface ReceiptBundle {
     /** Null: sealed, and not seen in a block yet. */
     anchor: Anchor | null
   } | null
+  /** Null: a plain node key, or one that was never appraised under the evidence the receipt names. */
+  attestation: KeyAttestation | null
 }
 
 export interface ReceiptReader {
@@ -39,6 +42,7 @@ export interface ReceiptReader {
   ledger: BatchLedger
   claims: Claims
   scope: Receipt.Scope
+  records: KeyRecords
 }
 
 /** The receipt of a request with whatever is known of its settlement. Throws `receipt.unknown` or, for a request that is on its way, `receipt.not-yet`. */
@@ -59,6 +63,7 @@ export async function getReceipt(requestId: Hex.Hex, reader: ReceiptReader): Pro
     payment: claim?.transaction ? { transaction: claim.transaction, blockNumber: claim.blockNumber as number, amount: claim.amount.toString() } : null,
     evidence: anchored?.evidence ?? null,
     inclusion: anchored?.inclusion ?? null,
+    attestation: receipt.keyKind === Receipt.keyKinds.node ? null : await reader.records.attestationOf(receipt.node, receipt.evidenceId),
   }
 }
 

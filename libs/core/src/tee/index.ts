@@ -39,6 +39,7 @@ export { appraiseKey, type KeyAppraisal, type KeyAppraisalInput } from './key/ap
 
 export * as Appraisal from './policy/appraise.js'
 export * as AppraisalRecord from './key/record.js'
+export * as AttestationStatement from './key/statement.js'
 export * as Base64 from './base64.js'
 export * as Cbor from './cbor.js'
 export * as Collection from './key/collection.js'

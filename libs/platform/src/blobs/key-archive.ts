@@ -21,6 +21,11 @@ export class KeyArchive {
   /** A signed policy's envelope, by the registry's `daRef`. */
   policy = (digest: Hex.Hex): Promise<Uint8Array | undefined> => this.#get('policies', digest)
 
+  /** The envelopes there are, by digest. */
+  async policies(): Promise<Hex.Hex[]> {
+    return (await this.blobs.list('policies/')).map((key) => `0x${key.slice('policies/'.length)}` as Hex.Hex)
+  }
+
   /** Appends a record to its key's history, after whatever is there by now. */
   async append(node: Hex.Hex, signed: AppraisalRecord.SignedRecord): Promise<void> {
     const bytes = encode(signed)

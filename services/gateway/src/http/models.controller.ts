@@ -14,6 +14,11 @@ export interface Network {
   revenueVault: Hex.Hex
   token: { address: Hex.Hex; name: string; version: string; decimals: number }
   offerSigners: readonly Hex.Hex[]
+  teeRegistry: Hex.Hex
+  policyRegistry: Hex.Hex
+  /** Provers whose appraisals of keys count, and who answers for the content of policies. */
+  evidenceSigners: readonly Hex.Hex[]
+  policySigners: readonly Hex.Hex[]
 }
 
 /** What is sold here. */
