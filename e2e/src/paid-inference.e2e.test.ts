@@ -1,6 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf'
 import { settlementLogAbi } from '@haca/contracts'
 import { Batch, Digest, Hex, PaymentHeader, Receipt } from '@haca/core'
+import { VENDOR_ROOTS } from '@haca/core/tee'
 import { InferRequestSchema, InferenceService } from '@haca/proto'
 import { GrpcClient, Metadata, status } from '@haca/platform/grpc'
 import { HacaClient, chainReader, privateKeySigner, type HacaError, type Network } from '@haca/sdk'
@@ -9,6 +10,7 @@ import { ExactEvmScheme } from '@x402/evm/exact/client'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
 import type { ServiceError } from '@grpc/grpc-js'
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,7 +26,8 @@ let books: Books
 let wallets: Wallet[]
 let next = 0
 const wallet = (): Wallet => wallets[next++ % wallets.length] as Wallet
-const network = (): Network => ({ ...stack.contracts, token: stack.token, offerSigners: [stack.roles.offers as Hex.Hex] })
+const network = (): Network => ({ ...stack.contracts, token: stack.token, offerSigners: [stack.roles.offers as Hex.Hex], evidenceSigners: stack.evidenceSigners, policySigners: stack.policySigners })
+const simulatedRoots = () => ({ ...VENDOR_ROOTS, simulated: [new Uint8Array(readFileSync(stack.simulatedRoot))] })
 const sdk = (w = wallet(), more: object = {}) =>
   new HacaClient({ url: stack.gateway.http, signer: privateKeySigner(w.privateKey), maxPriceAtomic: 10_000n, network: network(), chain: chainReader(stack.rpc, network()), ...more })
 
@@ -70,7 +73,7 @@ describe('pays and gets an answer', () => {
   })
 
   it('gives a receipt whose claims hold against the chain, and none that is not so', async () => {
-    const client = sdk()
+    const client = sdk(wallet(), { roots: simulatedRoots() })
     const inference = await client.infer({ model: 'digits', inputs: [{ name: 'pixels', shape: [1, 64], data: digits[5]?.values ?? [] }] })
     expect(inference.outputs.find((o) => o.name === 'label')?.data).toEqual([expectedLabel(5)])
     const bundle = await client.waitForSettlement(inference.requestId)
@@ -78,9 +81,9 @@ describe('pays and gets an answer', () => {
     const statuses = Object.fromEntries(Object.entries(report.claims).map(([name, c]) => [name, c.status]))
     expect(statuses).toEqual({
       signature: 'chain-verified',
-      tee_attested: 'unknown',
-      tcb_current: 'unknown',
-      image_known: 'unknown',
+      tee_attested: 'asserted',
+      tcb_current: 'asserted',
+      image_known: 'asserted',
       model_weights: 'asserted',
       gpu_attested: 'unknown',
       custody: 'unknown',
@@ -91,6 +94,10 @@ describe('pays and gets an answer', () => {
     })
     expect(report.claims.payment.reason).toContain('meant for this very request')
     expect(report.simulated).toBe(true)
+    expect(report.marks).toEqual([])
+    for (const name of ['tee_attested', 'model_weights'] as const) expect(report.claims[name].reason).toContain('SIMULATED: no hardware vouches for this key')
+    const unpinned = await sdk(wallet()).verify({ bundle, inference })
+    expect(unpinned.claims.tee_attested).toMatchObject({ status: 'unknown', reason: expect.stringContaining('no simulated root was pinned') as string })
 
     const refutes = async (change: (b: typeof bundle) => void, altered: Partial<typeof inference> = {}) => {
       const copy = structuredClone(bundle)
@@ -180,12 +187,31 @@ describe('pays and gets an answer', () => {
     client.close()
   })
 
+  it('shows what a receipt rests on by digest, for ever the same, and the live keys over a nonce of the asker’s', async () => {
+    const client = sdk()
+    const { requestId } = await client.infer({ model: 'digits', inputs: [{ name: 'pixels', shape: [1, 64], data: digits[2]?.values ?? [] }] })
+    const { attestation } = await client.receipt(requestId)
+    expect(attestation).toMatchObject({ records: [expect.anything()], policies: [expect.anything()] })
+    for (const { digest, url } of [attestation?.evidence, ...(attestation?.collateral ?? []), ...(attestation?.policies ?? [])].map((one) => one ?? expect.fail('nothing is archived'))) {
+      const response = await fetch(new URL(url, stack.gateway.http))
+      expect(response.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+      expect(Digest.content(new Uint8Array(await response.arrayBuffer()))).toBe(digest)
+    }
+    expect(await caller.json(`/v1/evidence/${Hex.zero32}`)).toMatchObject({ status: 404, body: { code: 'archive.unknown' } })
+    expect(await caller.json('/v1/policies/0x12')).toMatchObject({ status: 400, body: { code: 'archive.malformed-digest', field: 'digest' } })
+    expect(await caller.json('/v1/attestation?nonce=0x12')).toMatchObject({ status: 400, body: { code: 'attestation.nonce', field: 'nonce' } })
+    const { keys, policyEpoch } = await client.liveKeys()
+    expect(keys.map(({ record, verifier }) => ({ kind: record.kind, policyEpoch: record.policyEpoch, verifier }))).toEqual([{ kind: 'simulated', policyEpoch, verifier: stack.evidenceSigners[0] }])
+    await expect(sdk(wallet(), { network: { ...network(), offerSigners: [stack.contracts.settlementLog] } }).liveKeys()).rejects.toMatchObject({ code: 'answer-not-authentic' })
+  })
+
   it('is bought and checked from the command line', async () => {
     const run = promisify(execFile)
     const file = (name: string) => join(folder, name)
     await writeFile(file('request.json'), digitBody(9))
     const env = { ...process.env, HACA_URL: stack.gateway.http, HACA_PRIVATE_KEY: wallet().privateKey, HACA_NETWORK: file('stack.json'), HACA_RPC_URL: stack.rpc }
-    const haca = (...args: string[]) => run(process.execPath, [join(import.meta.dirname, '../../sdk/bin/haca.mjs'), ...args], { env }).then(({ stdout }) => ({ code: 0, stdout, stderr: '' }), (error: { code: number; stdout: string; stderr: string }) => error)
+    const withEnv = (more: Record<string, string>) => (...args: string[]) => run(process.execPath, [join(import.meta.dirname, '../../sdk/bin/haca.mjs'), ...args], { env: { ...env, ...more } }).then(({ stdout }) => ({ code: 0, stdout, stderr: '' }), (error: { code: number; stdout: string; stderr: string }) => error)
+    const haca = withEnv({})
     expect((await haca('models')).stdout).toContain('digits@1.0.0')
     expect((await haca('quote', file('request.json'))).stdout).toContain('0.001 USDC')
     expect(await haca('pay', file('request.json'), '--max', '999')).toMatchObject({ code: 5, stderr: expect.stringContaining('nothing was signed') })
@@ -199,6 +225,13 @@ describe('pays and gets an answer', () => {
     })
     expect(JSON.parse(verified.stdout)).toMatchObject({ simulated: true, consistent: true, claims: { anchored: { status: 'chain-verified' }, payment: { status: 'chain-verified' } } })
     expect((await haca('verify', requestId)).stdout).toContain('SIMULATED')
+    const kept = await haca('receipt', requestId, '--archive', '--save', file('receipt.json'))
+    expect(kept).toMatchObject({ code: 0, stdout: expect.stringContaining('1 evidence') as string })
+    const alone = { HACA_URL: '', HACA_RPC_URL: '', HACA_NETWORK: file('stack.json') }
+    const offline = await withEnv(alone)('verify', file('receipt.json'), '--simulated-root', stack.simulatedRoot, '--json')
+    expect(JSON.parse(offline.stdout)).toMatchObject({ chainAsked: false, consistent: true, claims: { tee_attested: { status: 'asserted', reason: expect.stringContaining('policy epoch') as string }, model_weights: { status: 'asserted' } } })
+    const live = await haca('attestation')
+    expect(live).toMatchObject({ code: 0, stdout: expect.stringMatching(/1 keys live .*\n.*SIMULATED sim-cpu, image simulated-image/s) as string })
     expect((await haca('nonsense')).code).toBe(2)
     expect((await haca('verify')).code).toBe(2)
     expect((await haca('status', Hex.zero32)).code).toBe(1)

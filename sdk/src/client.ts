@@ -1,11 +1,14 @@
 import type { PaymentPayload, PaymentRequired, SettleResponse } from '@x402/core/types'
 import { Digest, Hex, Offer, PaymentHeader, Receipt, type Decision, type Money } from '@haca/core'
+import type { TrustAnchors } from '@haca/core/tee'
 import { memoryCalls, type Call, type CallStore } from './calls.js'
 import { chooseOffer, readRequired } from './choose-offer.js'
 import { HacaError } from './errors.js'
 import { networkFrom, type Network } from './network.js'
 import type { PaymentSigner } from './signer.js'
+import { fetchArchive, type Shelf } from './verify/attestation.js'
 import type { Bundle } from './verify/bundle.js'
+import { readLiveKeys, type LiveKeys } from './verify/live-keys.js'
 import { verify, type ChainReader, type Report } from './verify/verify.js'
 
 export interface ClientOptions {
@@ -19,6 +22,8 @@ export interface ClientOptions {
   network?: Network
   /** Reads of the chain, for `verify`; see `chainReader`. */
   chain?: ChainReader
+  /** Hardware roots to trust instead of the vendors' pinned in the source; simulated keys count for nothing unless their root is among these. */
+  roots?: TrustAnchors
   /** Where calls are kept so that none is paid twice. */
   calls?: CallStore
   fetch?: typeof fetch
@@ -156,9 +161,24 @@ export class HacaClient {
     return (await this.#getJson(`/v1/receipts/${requestId}`)) as Bundle
   }
 
+  /** A bundle with everything its attestation names, so that it can be checked years later with nobody to ask. */
+  async archived(bundle: Bundle): Promise<Bundle> {
+    if (!bundle.attestation || bundle.archive) return bundle
+    const archive = await fetchArchive(bundle.attestation, (shelf, digest) => this.#getBytes(shelf, digest))
+    const removals = await this.options.chain?.removals?.()
+    return { ...bundle, archive: { ...archive, ...(removals ? { removals } : {}) } }
+  }
+
+  /** The keys that live now, by a gateway's statement over a nonce of our own. */
+  async liveKeys(): Promise<LiveKeys> {
+    const nonce = Hex.fromBytes(crypto.getRandomValues(new Uint8Array(32)))
+    return readLiveKeys(await this.#getJson(`/v1/attestation?nonce=${nonce}`), nonce, await this.network())
+  }
+
   /** Checks an answer, or a bundle by itself, and says of every claim what it rests on. */
   async verify(subject: { bundle: Bundle; inference?: Inference }): Promise<Report> {
-    const { bundle, inference } = subject
+    const { inference } = subject
+    const bundle = await this.archived(subject.bundle)
     const network = await this.network()
     return verify(
       {
@@ -166,7 +186,7 @@ export class HacaClient {
         ...(inference ? { request: inference.request, answer: inference.answer, salt: inference.salt, nonce: inference.nonce, offer: inference.offer } : {}),
         ...(inference?.decision ? { decision: inference.decision } : {}),
       },
-      { network, pinned: this.options.network !== undefined, ...(this.options.chain ? { chain: this.options.chain } : {}) },
+      { network, pinned: this.options.network !== undefined, ...(this.options.chain ? { chain: this.options.chain } : {}), ...(this.options.roots ? { roots: this.options.roots } : {}) },
     )
   }
 
@@ -269,12 +289,26 @@ export class HacaClient {
   }
 
   async #getJson(path: string): Promise<unknown> {
+    return (await this.#get(path)).json()
+  }
+
+  /** Bytes by their digest, which whoever uses them computes again; nothing where the gateway has none. */
+  async #getBytes(shelf: Shelf, digest: Hex.Hex): Promise<Uint8Array | undefined> {
+    try {
+      return new Uint8Array(await (await this.#get(`/v1/${shelf}/${digest}`)).arrayBuffer())
+    } catch (error) {
+      if (error instanceof HacaError && error.details.status === 404) return undefined
+      throw error
+    }
+  }
+
+  async #get(path: string): Promise<Response> {
     for (let failures = 0; ; failures++) {
       const response = await this.#fetch(new URL(path, this.options.url), { signal: AbortSignal.timeout(30_000) }).catch((cause: unknown) => {
         if (failures >= attempts) throw new HacaError('unreachable', `${this.options.url} does not answer`, {}, { cause })
         return undefined
       })
-      if (response?.status === 200) return response.json()
+      if (response?.status === 200) return response
       if (response && (response.status !== 503 || failures >= attempts)) throw await refused(response)
       await pause(retryAfterMs(response) ?? 200 * 2 ** failures)
     }

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { Hex } from '@haca/core'
+import { VENDOR_ROOTS, type TrustAnchors } from '@haca/core/tee'
 import { HacaError } from '../errors.js'
-import type { Network } from '../network.js'
+import { optionalFields, type Network } from '../network.js'
+import { rootsFrom, type RootsFile } from '../roots-file.js'
 
 /** Exit codes of every verb. */
 export const exit = {
@@ -69,10 +71,25 @@ export async function readKey(args: Arguments): Promise<Hex.Hex> {
 export async function readNetwork(args: Arguments): Promise<Network | undefined> {
   const file = optional(args, 'network', 'HACA_NETWORK')
   if (!file) return undefined
-  const json = (await readJson(file)) as Partial<Network> & { contracts?: { chainId: number; settlementLog: Hex.Hex; revenueVault: Hex.Hex; teeRegistry: Hex.Hex; modelRegistry: Hex.Hex }; roles?: Record<string, Hex.Hex> }
-  if (!json.contracts) return json as Network
-  const { chainId, settlementLog, revenueVault, teeRegistry, modelRegistry } = json.contracts
-  return { chainId, settlementLog, revenueVault, teeRegistry, modelRegistry, token: json.token as Network['token'], offerSigners: [json.roles?.offers as Hex.Hex] }
+  const json = (await readJson(file)) as Network & { contracts?: Network; roles?: Record<string, Hex.Hex> }
+  if (!json.contracts) return json
+  const said = { ...json.contracts, ...json }
+  const more = Object.fromEntries(optionalFields.flatMap((name) => (said[name] === undefined ? [] : [[name, said[name]]])))
+  const { chainId, settlementLog, revenueVault } = json.contracts
+  return { chainId, settlementLog, revenueVault, token: json.token, offerSigners: [json.roles?.offers as Hex.Hex], ...more }
+}
+
+/** The vendors' roots or those of a file, and a simulator's where the caller says so on the command line: no file of a deployment can pin one. */
+export async function readRoots(args: Arguments): Promise<TrustAnchors> {
+  const file = optional(args, 'roots')
+  const roots = file ? rootsFrom((await readJson(file)) as RootsFile) : VENDOR_ROOTS
+  const simulated = optional(args, 'simulated-root')
+  if (!simulated) return roots
+  const bytes = await readFile(simulated).catch((cause: Error) => {
+    throw new UsageError(`${simulated} cannot be read: ${cause.message}`)
+  })
+  const [, pem] = /-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----/.exec(bytes.toString('latin1')) ?? []
+  return { ...roots, simulated: [new Uint8Array(pem ? Buffer.from(pem, 'base64') : bytes)] }
 }
 
 /** The exit code an error deserves, and its sentence. */

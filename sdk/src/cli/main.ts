@@ -56,4 +56,4 @@ const overview = (): string =>
   ].join('\n')
 
 const help = (verb: Verb): string =>
-  [verb.usage, `  ${verb.summary}`, '', ...Object.entries({ ...verb.options, ...common }).map(([name, { help: text }]) => `  --${name.padEnd(10)} ${text}`)].join('\n')
+  [verb.usage, `  ${verb.summary}`, '', ...Object.entries({ ...verb.options, ...common }).map(([name, { help: text }]) => `  --${name.padEnd(15)} ${text}`)].join('\n')

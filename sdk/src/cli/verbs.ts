@@ -1,11 +1,12 @@
-import { Hex } from '@haca/core'
+import { Hex, Receipt } from '@haca/core'
 import { writeFile } from 'node:fs/promises'
 import { chainReader } from '../chain-reader.js'
 import { HacaClient, type Inference, type InferenceRequest } from '../client.js'
 import { networkFrom, type Network } from '../network.js'
 import { privateKeySigner } from '../signer.js'
-import { names, verify, type Bundle, type Report } from '../verify/index.js'
-import { exit, optional, readJson, readKey, readNetwork, required, UsageError, type Arguments, type Output } from './io.js'
+import { contradictionOf, verify, type Bundle, type LiveKey, type LiveKeys } from '../verify/index.js'
+import { exit, optional, readJson, readKey, readNetwork, readRoots, required, UsageError, type Arguments, type Output } from './io.js'
+import { table } from './table.js'
 
 /** One verb of the command: what it takes, what it does, how it exits. */
 export interface Verb {
@@ -88,50 +89,114 @@ const status: Verb = {
   },
 }
 
+const simulatedRoot = { type: 'string', help: 'root of a simulator, DER or PEM: its keys are then asserted, never proven' } as const
+
+const receipt: Verb = {
+  usage: 'haca receipt --url URL REQUEST_ID   [--archive] [--rpc URL] [--save FILE]',
+  summary: 'fetches a receipt; with --archive, with everything needed to check it offline years later',
+  options: {
+    url,
+    network,
+    rpc,
+    archive: { type: 'boolean', help: 'puts evidence, collateral and policies into the file; with --rpc also what guardians had removed' },
+    save: { type: 'string', help: 'file to write to, instead of standard output' },
+  },
+  async run(args, out) {
+    const gateway = required(args, 'url', 'HACA_URL')
+    const trusted = (await readNetwork(args)) ?? (await askedNetwork(gateway))
+    const rpcUrl = optional(args, 'rpc', 'HACA_RPC_URL')
+    const client = new HacaClient({ url: gateway, network: trusted, ...(rpcUrl ? { chain: chainReader(rpcUrl, trusted) } : {}) })
+    const bundle = await client.receipt(idOf(args))
+    const whole = args.options.archive ? await client.archived(bundle) : bundle
+    const save = optional(args, 'save')
+    if (save) await writeFile(save, JSON.stringify(whole, null, 1))
+    if (!save || out.json) out.print(JSON.stringify(whole))
+    else out.print(`${save}: receipt ${whole.requestId}${whole.inclusion ? '' : ', not anchored yet'}${args.options.archive ? `, ${countOf(whole)} archived` : ''}`)
+    return whole.inclusion ? exit.ok : exit.pending
+  },
+}
+
+const attestation: Verb = {
+  usage: 'haca attestation --url URL   [--network FILE]',
+  summary: 'lists the keys that live now and what their hardware is, signed over a nonce of our own',
+  options: { url, network },
+  async run(args, out) {
+    const gateway = required(args, 'url', 'HACA_URL')
+    const pinned = await readNetwork(args)
+    const live = await new HacaClient({ url: gateway, network: pinned ?? (await askedNetwork(gateway)) }).liveKeys()
+    if (out.json) out.print(JSON.stringify({ ...live, pinned: pinned !== undefined }))
+    else for (const line of liveLines(live, pinned !== undefined)) out.print(line)
+    return live.keys.every(({ verifier }) => verifier) ? exit.ok : exit.failed
+  },
+}
+
+function liveLines({ at, policyEpoch, policyDigest, gateway, keys, omitted }: LiveKeys, pinned: boolean): string[] {
+  const row = ({ record, verifier }: LiveKey): string[] => [
+    `  ${record.node}  ${record.kind === 'simulated' ? 'SIMULATED' : record.kind} ${record.product ?? ''}, image ${record.imageId}, ${record.models.length === 0 ? 'forwards' : `${record.models.length} models`}`,
+    `      trusted until ${new Date(record.expiresAt * 1000).toISOString()} under policy epoch ${record.policyEpoch}; ${verifier ? `appraised by ${verifier}` : 'NOT signed by a known verifier'}`,
+  ]
+  return [
+    `${keys.length} keys live at ${new Date(at * 1000).toISOString()}, says the gateway ${gateway}; policy epoch ${policyEpoch} (${policyDigest.slice(0, 18)}…)`,
+    ...(pinned ? [] : ['  The deployment was not pinned: its signers are the word of the gateway. Use --network.']),
+    ...keys.flatMap(row),
+    ...(omitted > 0 ? [`  ${omitted} more are not listed`] : []),
+  ]
+}
+
 const verifyVerb: Verb = {
-  usage: 'haca verify RECEIPT.json | REQUEST_ID --url URL   [--rpc URL] [--network FILE] [--answer FILE]',
-  summary: 'checks a receipt and says of every claim what it rests on',
+  usage: 'haca verify RECEIPT.json | REQUEST_ID --url URL   [--rpc URL] [--network FILE] [--answer FILE] [--beside FILE] [--roots FILE] [--simulated-root FILE]',
+  summary: 'checks a receipt and says of every claim what it rests on; a file made with haca receipt --archive needs nobody to ask',
   options: {
     url,
     network,
     rpc,
     answer: { type: 'string', help: 'file that haca pay --save kept: checks request, answer and payment too' },
+    beside: { type: 'string', help: 'another receipt of the same key: fails where the two exclude each other' },
+    roots: { type: 'string', help: 'file with hardware roots to trust instead of the pinned ones of the vendors' },
+    'simulated-root': simulatedRoot,
   },
   async run(args, out) {
     const [subject] = args.positionals
     if (!subject) throw new UsageError('a receipt file or a request id is required')
     const gateway = optional(args, 'url', 'HACA_URL')
-    const bundle = Hex.is(subject, 32) ? await new HacaClient({ url: required(args, 'url', 'HACA_URL') }).receipt(subject) : ((await readJson(subject)) as Bundle)
     const pinned = await readNetwork(args)
-    const trusted = pinned ?? (gateway ? networkFrom(await (await fetch(new URL('/v1/models', gateway))).json()) : networkOf(bundle))
+    const bundle = Hex.is(subject, 32) ? await fetched(subject, required(args, 'url', 'HACA_URL')) : ((await readJson(subject)) as Bundle)
+    const trusted = pinned ?? (gateway ? await askedNetwork(gateway) : networkOf(bundle))
     const kept = optional(args, 'answer')
     const inference = kept ? ((await readJson(kept)) as Inference) : undefined
     const rpcUrl = optional(args, 'rpc', 'HACA_RPC_URL')
     const report = await verify(
       { bundle, ...(inference ? { request: inference.request, answer: inference.answer, salt: inference.salt, nonce: inference.nonce, offer: inference.offer } : {}), ...(inference?.decision ? { decision: inference.decision } : {}) },
-      { network: trusted, pinned: pinned !== undefined, ...(rpcUrl ? { chain: chainReader(rpcUrl, trusted) } : {}) },
+      { network: trusted, pinned: pinned !== undefined, roots: await readRoots(args), ...(rpcUrl ? { chain: chainReader(rpcUrl, trusted) } : {}) },
     )
-    if (out.json) out.print(JSON.stringify({ ...report, pinned: pinned !== undefined, chainAsked: rpcUrl !== undefined }))
-    else for (const line of table(report, { pinned: pinned !== undefined, chainAsked: rpcUrl !== undefined })) out.print(line)
-    if (!report.consistent) return exit.failed
+    const beside = optional(args, 'beside')
+    const contradiction = beside ? contradictionOf(signedOf(bundle), signedOf((await readJson(beside)) as Bundle), { chainId: trusted.chainId, log: trusted.settlementLog }) : undefined
+    const how = { pinned: pinned !== undefined, chainAsked: rpcUrl !== undefined }
+    if (out.json) out.print(JSON.stringify({ ...report, ...how, ...(contradiction ? { contradiction } : {}) }))
+    else for (const line of [...table(report, how), ...(contradiction ? [`  the two receipts ${besides[contradiction]}`] : [])]) out.print(line)
+    if (!report.consistent || (contradiction && contradiction !== 'none')) return exit.failed
     return report.claims.anchored.status === 'unknown' ? exit.pending : exit.ok
   },
 }
 
-export const verbs: Record<string, Verb> = { models, quote, pay, status, verify: verifyVerb }
+const besides = { request: 'answer one request differently: either is proof that the node lied', sequence: 'carry one sequence number: either is proof that the node signed twice', none: 'do not exclude each other' }
 
-/** A report as a person reads it. */
-export function table(report: Report, { pinned, chainAsked }: { pinned: boolean; chainAsked: boolean }): string[] {
-  return [
-    `receipt ${report.requestId}`,
-    ...(report.simulated ? ['  SIMULATED: the key that signed is a simulation; no hardware vouches for anything below'] : []),
-    ...(pinned ? [] : ['  The deployment was not pinned: addresses are the word of whoever gave the receipt. Use --network.']),
-    ...(chainAsked ? [] : ['  The chain was not asked. Use --rpc.']),
-    ...names.flatMap((name) => {
-      const { status, reason, trust } = report.claims[name]
-      return [`  ${name.padEnd(14)} ${status.padEnd(16)} ${reason}`, ...(trust === 'nothing' ? [] : [`  ${''.padEnd(31)} rests on: ${trust}`])]
-    }),
-  ]
+export const verbs: Record<string, Verb> = { models, quote, pay, status, receipt, verify: verifyVerb, attestation }
+
+/** A receipt with its archive, straight from a gateway. */
+async function fetched(id: Hex.Hex, gateway: string): Promise<Bundle> {
+  const client = new HacaClient({ url: gateway })
+  return client.archived(await client.receipt(id))
+}
+
+const askedNetwork = async (gateway: string): Promise<Network> => networkFrom(await (await fetch(new URL('/v1/models', gateway))).json())
+
+const signedOf = ({ receipt: json, signature }: Bundle): Receipt.Signed => ({ receipt: Receipt.fromJson(json), signature })
+
+const countOf = ({ archive }: Bundle): string => {
+  if (!archive) return 'nothing'
+  const count = (shelf: object): number => Object.keys(shelf).length
+  return `${count(archive.evidence)} evidence, ${count(archive.collateral)} collateral, ${count(archive.policies)} policies`
 }
 
 /** What a receipt says of itself when nobody else says anything. */

@@ -1,6 +1,6 @@
 import { Hex, type Batch, type Receipt } from '@haca/core'
-import type { TrustAnchors } from '@haca/core/tee'
 import type { Network } from '../network.js'
+import { rootsFrom, type RootsFile } from '../roots-file.js'
 import type { Archive, Attestation, Removed, Shelf } from '../verify/attestation.js'
 import type { Bundle } from '../verify/bundle.js'
 import type { Name, Status } from '../verify/claims.js'
@@ -43,7 +43,7 @@ export interface AttestedVectors {
   token: Hex.Hex
   evidenceSigners: Hex.Hex[]
   policySigners: Hex.Hex[]
-  roots: { aws: Hex.Hex[]; intel: Hex.Hex[]; amd: { Genoa: Hex.Hex }; nvidia: Hex.Hex[]; simulated: Hex.Hex[]; goldenValueSigners: Hex.Hex[] }
+  roots: RootsFile
   attestations: Record<string, Attestation | null>
   cases: AttestedCase[]
   pairs: { why: string; contradiction: string; first: { receipt: Receipt.Json; signature: Hex.Hex }; second: { receipt: Receipt.Json; signature: Hex.Hex } }[]
@@ -87,15 +87,10 @@ export const networkOf = ({ chainId, log, teeRegistry, policyRegistry, token, ev
 })
 
 /** The roots a case's caller pinned; absent: those of the vendors. */
-export function rootsOf({ trust }: AttestedCase, { roots }: AttestedVectors): TrustAnchors | undefined {
+export function rootsOf({ trust }: AttestedCase, { roots }: AttestedVectors): RootsFile | undefined {
   if (trust === 'vendors') return undefined
-  const der = (list: readonly Hex.Hex[]): Uint8Array[] => list.map((one) => Hex.toBytes(one))
-  return {
-    ...{ aws: der(roots.aws), intel: der(roots.intel), nvidia: der(roots.nvidia) },
-    amd: { Genoa: Hex.toBytes(roots.amd.Genoa) },
-    goldenValueSigners: trust === 'no-golden' ? [] : der(roots.goldenValueSigners),
-    ...(trust === 'hardware' ? {} : { simulated: der(roots.simulated) }),
-  }
+  if (trust === 'hardware') return { ...roots, simulated: [] }
+  return trust === 'no-golden' ? { ...roots, goldenValueSigners: [] } : roots
 }
 
 /** The chain as a case has it, by the rules of `TeeRegistry`. */
@@ -131,7 +126,7 @@ export interface Outcome {
 /** Checks one case as a caller would, without the chain or with it. */
 export async function outcomeOf(one: AttestedCase, vectors: AttestedVectors, blobs: Blobs, how: 'offline' | 'online'): Promise<Outcome> {
   const roots = rootsOf(one, vectors)
-  const trust: Trust = { network: networkOf(vectors), pinned: true, ...(roots ? { roots } : {}), ...(how === 'online' ? { chain: chainOf(one) } : {}) }
+  const trust: Trust = { network: networkOf(vectors), pinned: true, ...(roots ? { roots: rootsFrom(roots) } : {}), ...(how === 'online' ? { chain: chainOf(one) } : {}) }
   const { claims, marks } = await verify({ bundle: bundleOf(one, vectors, blobs) }, trust)
   const entries = Object.entries(claims)
   return { claims: Object.fromEntries(entries.map(([name, { status }]) => [name, status])), marks, reasons: Object.fromEntries(entries.map(([name, { reason }]) => [name, reason])) }

@@ -1,5 +1,7 @@
 export { fetchArchive, type Archive, type Attestation, type Reference, type Removed, type Shelf } from './attestation.js'
 export type { KeyRecord, TeeChain, TeeTrust } from './appraise-again.js'
 export type { Bundle } from './bundle.js'
+export { contradictionOf, type Contradiction } from './contradiction.js'
+export { readLiveKeys, type LiveKey, type LiveKeys } from './live-keys.js'
 export { names, type Claim, type Claims, type Name, type Status } from './claims.js'
 export { verify, type ChainReader, type Report, type Subject, type Trust } from './verify.js'

@@ -1,3 +1,4 @@
+import { VENDOR_ROOTS } from '@haca/core/tee'
 import { HacaClient, HacaError, chainReader, names, privateKeySigner, type Inference, type Network, type Report } from '@haca/sdk'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -40,10 +41,11 @@ async function sampleOf(model: string): Promise<{ sample: Sample; labels: string
 
 async function buy(stack: StackFile, { name, input, what }: (typeof models)[number]): Promise<{ inference: Inference; report: Report; ms: Record<string, number>; transactions: Record<string, string> }> {
   const { sample, labels } = await sampleOf(name)
-  const network: Network = { ...stack.contracts, token: stack.token, offerSigners: [stack.roles.offers as `0x${string}`] }
+  const network: Network = { ...stack.contracts, token: stack.token, offerSigners: [stack.roles.offers as `0x${string}`], evidenceSigners: stack.evidenceSigners, policySigners: stack.policySigners }
+  const roots = { ...VENDOR_ROOTS, simulated: [new Uint8Array(await readFile(stack.simulatedRoot))] }
   const chain = chainReader(stack.rpc, network)
   const payer = payers[0] as (typeof payers)[number]
-  const client = new HacaClient({ url: stack.gateway.http, signer: privateKeySigner(payer.privateKey), maxPriceAtomic: 10_000n, network, chain })
+  const client = new HacaClient({ url: stack.gateway.http, signer: privateKeySigner(payer.privateKey), maxPriceAtomic: 10_000n, network, chain, roots })
   const request = { model: name, inputs: [{ name: input, shape: [1, sample.values.length], data: sample.values }] }
 
   say(`\n── ${name}: ${what} no model was trained on ──`)
