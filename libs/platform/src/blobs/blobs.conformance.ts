@@ -25,6 +25,15 @@ export function conformance(make: () => Promise<Blobs>): void {
     expect(text(await blobs.get('race/x'))).toBe(text(answers[0]?.bytes))
   })
 
+  it('gives back an empty blob and one of megabytes', async () => {
+    const blobs = await make()
+    const large = new Uint8Array(3 << 20).map((_, i) => i % 251)
+    await blobs.putOnce('size/none', new Uint8Array(0))
+    await blobs.putOnce('size/large', large)
+    expect((await blobs.get('size/none'))?.length).toBe(0)
+    expect(Buffer.compare((await blobs.get('size/large')) as Uint8Array, large)).toBe(0)
+  })
+
   it('lists a prefix in order and only finished keys', async () => {
     const blobs = await make()
     expect(await blobs.list('none/')).toEqual([])

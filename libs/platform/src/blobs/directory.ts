@@ -1,12 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, readFile, readdir, rename, rm, unlink } from 'node:fs/promises'
+import { closeSync, fdatasync, fstatSync, fsync, linkSync, mkdirSync, openSync, readSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import { readFile, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { checkKey, type Blobs, type Stored } from './blobs.js'
+
+/** Larger files are read beside the event loop. */
+const readAtOnceMax = 1 << 20
+
+const written = promisify(fdatasync)
+const synced = promisify(fsync)
 
 /**
  * Blobs as files below one directory. `putOnce` writes a temporary file, syncs it and hard-links it into place: `link`
  * fails when the name exists, on every POSIX file system, also between processes. Several machines need a shared
  * file system with POSIX semantics, or the S3 adapter.
+ *
+ * Only the syncs wait for the disk, and only they leave the event loop: opening, writing and linking a small file takes
+ * microseconds, less than handing each of them to another thread and waking up for it.
  */
 export class DirectoryBlobs implements Blobs {
   readonly #made = new Set<string>()
@@ -15,32 +26,20 @@ export class DirectoryBlobs implements Blobs {
 
   async putOnce(key: string, bytes: Uint8Array): Promise<Stored> {
     const [path, temporary] = await this.#write(key, bytes)
-    try {
-      await link(temporary, path)
-      await this.#sync(dirname(path))
-      return { stored: true, bytes }
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      return { stored: false, bytes: await readFile(path) }
-    } finally {
-      await unlink(temporary)
-    }
+    const stored = linked(temporary, path)
+    await this.#sync(dirname(path)) // the winner's name too: whoever is told of it may act on it
+    return { stored, bytes: stored ? bytes : ((await this.#read(path)) as Uint8Array) }
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
     const [path, temporary] = await this.#write(key, bytes)
-    await rename(temporary, path)
+    renameSync(temporary, path)
     await this.#sync(dirname(path))
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
     checkKey(key)
-    try {
-      return await readFile(join(this.root, key))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw error
-    }
+    return this.#read(join(this.root, key))
   }
 
   async list(prefix: string): Promise<string[]> {
@@ -64,32 +63,73 @@ export class DirectoryBlobs implements Blobs {
     await rm(join(this.root, key), { force: true })
   }
 
+  /** The file's bytes, or nothing when there is none. */
+  async #read(path: string): Promise<Uint8Array | undefined> {
+    let file: number
+    try {
+      file = openSync(path, 'r')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+    try {
+      const { size } = fstatSync(file)
+      if (size <= readAtOnceMax) return wholly(file, size)
+    } finally {
+      closeSync(file)
+    }
+    return readFile(path)
+  }
+
   /** Writes and syncs a temporary file beside the key's place; a leading dot keeps it out of `list`. */
   async #write(key: string, bytes: Uint8Array): Promise<[path: string, temporary: string]> {
     checkKey(key)
     const path = join(this.root, key)
     const folder = dirname(path)
     if (!this.#made.has(folder)) {
-      await mkdir(folder, { recursive: true })
+      mkdirSync(folder, { recursive: true })
       this.#made.add(folder)
     }
     const temporary = join(folder, `.${randomUUID()}`)
-    const file = await open(temporary, 'wx')
+    const file = openSync(temporary, 'wx')
     try {
-      await file.writeFile(bytes)
-      await file.datasync()
+      writeFileSync(file, bytes)
+      await written(file)
     } finally {
-      await file.close()
+      closeSync(file)
     }
     return [path, temporary]
   }
 
   async #sync(folder: string): Promise<void> {
-    const handle = await open(folder, 'r')
+    const handle = openSync(folder, 'r')
     try {
-      await handle.sync()
+      await synced(handle)
     } finally {
-      await handle.close()
+      closeSync(handle)
     }
   }
+}
+
+/** Gives a temporary file its name, unless another has it. */
+function linked(temporary: string, path: string): boolean {
+  try {
+    linkSync(temporary, path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  } finally {
+    unlinkSync(temporary)
+  }
+}
+
+function wholly(file: number, size: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(size)
+  for (let at = 0; at < size; ) {
+    const count = readSync(file, bytes, at, size - at, at)
+    if (count === 0) return bytes.subarray(0, at) // the file is never changed once it has its name; whoever shortened it was not us
+    at += count
+  }
+  return bytes
 }

@@ -36,4 +36,16 @@ describe('native primitives', () => {
       { numRuns: 200 },
     )
   })
+
+  it('recover the same again, whatever became of the first answer, and nothing else for another digest or signature', async () => {
+    const native = await loadPrimitives()
+    const [digest, other] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)]
+    const [mine, yours] = [new Uint8Array(32).fill(3), new Uint8Array(32).fill(4)].map((privateKey) => native.sign(digest, privateKey)) as [Uint8Array, Uint8Array]
+    const first = native.recover(digest, mine) as Uint8Array
+    const expected = Uint8Array.from(first)
+    first.fill(0)
+    expect(native.recover(digest, mine)).toEqual(expected)
+    expect(native.recover(digest, yours)).toEqual(Secp256k1.portable.recover(digest, yours))
+    expect(native.recover(other, mine)).toEqual(Secp256k1.portable.recover(other, mine))
+  })
 })

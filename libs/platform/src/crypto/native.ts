@@ -22,11 +22,10 @@ export async function loadPrimitives(): Promise<Native> {
     engine: curve.engine,
     keccak256,
     sha256: (data) => hash('sha256', data, 'buffer'),
-    recover(digest, signature) {
-      if (!Secp256k1.isCanonical(signature)) return undefined
+    recover: remembering((digest, signature) => {
       const publicKey = curve.recover(signature.subarray(0, 64), (signature[64] as number) - 27, digest)
       return publicKey && Secp256k1.addressOf(publicKey, keccak256)
-    },
+    }),
     sign(digest, privateKey) {
       const { signature, recovery } = curve.sign(digest, privateKey)
       const out = new Uint8Array(65)
@@ -36,6 +35,30 @@ export async function loadPrimitives(): Promise<Native> {
     },
   }
 }
+
+type Recover = Secp256k1.Primitives['recover']
+
+const rememberedMax = 4_096
+
+/**
+ * Remembers the last recoveries, each by its whole digest and signature. A process meets the same signature several times: the offer many
+ * payments share, a receipt at each step of its way, the record of a key. Looking costs a hundredth of recovering.
+ */
+function remembering(recover: Recover): Recover {
+  const known = new Map<string, Uint8Array | undefined>()
+  return (digest, signature) => {
+    if (!Secp256k1.isCanonical(signature)) return undefined
+    const key = latin1(digest) + latin1(signature)
+    if (known.has(key)) return known.get(key)?.slice()
+    const address = recover(digest, signature)
+    if (known.size >= rememberedMax) known.delete(known.keys().next().value as string)
+    known.set(key, address)
+    return address?.slice()
+  }
+}
+
+/** One character per byte: the cheapest text that tells bytes apart. */
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 
 interface Curve {
   engine: Native['engine']
