@@ -24,6 +24,8 @@ export * as Manifest from './haca/manifest.js'
 export * as Offer from './haca/offer.js'
 export * as Route from './haca/route.js'
 
+export * as OpenGradient from './opengradient/index.js'
+
 export * as Body from './tensor/body.js'
 export * as Tensor from './tensor/tensor.js'
 
