@@ -1,6 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf'
 import { settlementLogAbi } from '@haca/contracts'
-import { Batch, Digest, Hex, PaymentHeader, Receipt } from '@haca/core'
+import { Batch, Digest, Hex, OpenGradient, PaymentHeader, Receipt, Secp256k1 } from '@haca/core'
 import { VENDOR_ROOTS } from '@haca/core/tee'
 import { InferRequestSchema, InferenceService } from '@haca/proto'
 import { GrpcClient, Metadata, status } from '@haca/platform/grpc'
@@ -10,6 +10,7 @@ import { ExactEvmScheme } from '@x402/evm/exact/client'
 import { wrapFetchWithPayment, x402Client } from '@x402/fetch'
 import type { ServiceError } from '@grpc/grpc-js'
 import { execFile } from 'node:child_process'
+import { constants, createPublicKey, verify as verifySignature } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -115,6 +116,33 @@ describe('pays and gets an answer', () => {
     expect(await refutes((b) => b.inclusion && (b.inclusion.header.id = 1_000_000))).not.toContain('signature')
     const wrongLog = await new HacaClient({ url: stack.gateway.http, network: { ...network(), settlementLog: stack.contracts.revenueVault } }).verify({ bundle, inference })
     expect(wrongLog.claims.signature.status).toBe('refuted')
+  })
+
+  it('answers in OpenGradient’s dialect, signed a second time as their SDKs verify it', async () => {
+    const payer = wallet()
+    const paying = wrapFetchWithPayment(fetch, new x402Client().register('eip155:*', new ExactEvmScheme(privateKeyToAccount(payer.privateKey))))
+    const { inputs } = JSON.parse(digitBody(5)) as { inputs: unknown }
+    const body = JSON.stringify({ model: 'digits', max_tokens: 100, temperature: 0, messages: [{ role: 'user', content: JSON.stringify({ inputs }) }] })
+    const response = await paying(`${stack.gateway.http}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    expect(response.status).toBe(200)
+    const answer = (await response.json()) as Record<'tee_signature' | 'tee_request_hash' | 'tee_output_hash' | 'tee_id', string> & { tee_timestamp: number; choices: [{ message: { content: string } }] }
+    const output = answer.choices[0].message.content
+    expect(labelOf(output)).toBe(expectedLabel(5))
+    const key = (await (await fetch(`${stack.gateway.http}/signing-key?tee_id=${answer.tee_id}`)).json()) as { public_key: string; node: Hex.Hex; statement: Hex.Hex }
+    const der = new Uint8Array(createPublicKey(key.public_key).export({ type: 'spki', format: 'der' }))
+    expect(Hex.fromBytes(OpenGradient.teeId(der))).toBe(answer.tee_id)
+    // Their rule: hashes over what was sent and said, and one signature over both and the time.
+    const canonical = OpenGradient.canonicalRequest('chat', body)
+    const hashes = { request: OpenGradient.requestHash((canonical as { value: OpenGradient.PythonJson.PythonJson }).value), output: OpenGradient.outputHash(output) }
+    expect([Hex.fromBytes(hashes.request), Hex.fromBytes(hashes.output)]).toEqual([`0x${answer.tee_request_hash}`, `0x${answer.tee_output_hash}`])
+    const padded = { key: key.public_key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
+    const signed = (at: number): boolean => verifySignature('sha256', OpenGradient.message(hashes, at), padded, Buffer.from(answer.tee_signature, 'base64'))
+    expect([signed(answer.tee_timestamp), signed(answer.tee_timestamp + 1)]).toEqual([true, false])
+    // The receipt key, which hardware vouches for, vouches for the RSA key.
+    const by = Secp256k1.portable.recover(OpenGradient.keyStatement(der), Hex.toBytes(key.statement))
+    expect(Hex.checksum(Hex.fromBytes(by as Uint8Array))).toBe(key.node)
+    const { receipt } = JSON.parse(Buffer.from(response.headers.get('haca-receipt') as string, 'base64url').toString()) as { receipt: { node: Hex.Hex } }
+    expect(receipt.node).toBe(key.node)
   })
 
   it('shows the signature of an anchored receipt to whoever demands it on the chain', async () => {

@@ -8,7 +8,7 @@ import { Refusal } from './refusal.js'
 /** A request as it came over a transport. */
 export interface Ask {
   /** What is asked for; part of the fingerprint. */
-  operation: 'infer'
+  operation: 'infer' | 'chat' | 'completion'
   encoding: BodyEncoding
   /** The caller's bytes, verbatim. */
   body: Uint8Array

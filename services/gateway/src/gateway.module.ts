@@ -28,6 +28,7 @@ import type { Attesting } from './get-attestation.js'
 import { ATTESTING, AttestationController } from './http/attestation.controller.js'
 import { GATEWAY, InferenceController, PUBLIC_URL, TOKEN_DECIMALS } from './http/inference.controller.js'
 import { MODELS, ModelsController, NETWORK, type Network } from './http/models.controller.js'
+import { BLOBS, OpenGradientController } from './http/opengradient.controller.js'
 import { READER, RecordsController } from './http/records.controller.js'
 import type { Gateway } from './infer.js'
 import { KeyRecords } from './key-records.js'
@@ -137,7 +138,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   }
   return {
     module: GatewayModule,
-    controllers: [HealthController, InferenceController, RecordsController, AttestationController, ModelsController],
+    controllers: [HealthController, InferenceController, OpenGradientController, RecordsController, AttestationController, ModelsController],
     providers: [
       ...healthProviders({ claims: () => claims.ready(), models: () => models.ready(), policy: () => feed === undefined || feed.epoch() !== undefined, kafka: () => bus.ping() }),
       { provide: GATEWAY, useValue: gateway },
@@ -145,6 +146,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
       { provide: TOKEN_DECIMALS, useValue: env.TOKEN_DECIMALS },
       { provide: READER, useValue: reader },
       { provide: ATTESTING, useValue: attesting },
+      { provide: BLOBS, useValue: blobs },
       { provide: MODELS, useValue: models },
       { provide: NETWORK, useValue: network },
       {

@@ -17,6 +17,7 @@ import { Dstack } from './enclave/dstack.js'
 import { enroll } from './enclave/enroll.js'
 import type { Hardware } from './enclave/hardware.js'
 import { Keyring } from './enclave/keyring.js'
+import { OpenGradientKey } from './enclave/opengradient.js'
 import { Batcher } from './engine/batcher.js'
 import { Engine } from './engine/engine.js'
 import { Heartbeat } from './heartbeat.js'
@@ -61,12 +62,15 @@ export async function compose(config: InferenceConfig, logger: Logger, seams?: S
     }
     const verifier = new GrpcVerifier(prover)
     const signal = stopping.signal
-    const signer = await Keyring.open({ enroll: () => enroll({ hardware, verifier, keys, claimed, scope, logger, now, signal }), keys, logger, now, signal, watchEveryMs: 1_000 })
+    const openGradient = await OpenGradientKey.make()
+    const vouch = (receiptKey: Uint8Array): Promise<void> => openGradient.publish(blobs, receiptKey)
+    const signer = await Keyring.open({ enroll: () => enroll({ hardware, verifier, keys, claimed, scope, vouch, logger, now, signal }), keys, logger, now, signal, watchEveryMs: 1_000 })
     running.keyring = signer
     const node: Node = {
       blobs,
       runner,
       signer,
+      openGradient,
       models,
       rules: { token, payTo: env.REVENUE_VAULT_ADDRESS },
       tokenSeparator: Payment.tokenSeparator(token),

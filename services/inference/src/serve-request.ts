@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf'
-import { AppError, Digest, Errors, Hex, Offer, Payment, Receipt, Tensor, type Body, type Secp256k1 } from '@haca/core'
+import { AppError, Digest, Errors, Hex, Offer, OpenGradient, Payment, Receipt, Tensor, type Body, type Secp256k1 } from '@haca/core'
 import { BodyEncoding, InferenceCompletedSchema, InferenceVoidedSchema, type InferenceCompleted, type InferenceRequested, type InferenceVoided } from '@haca/proto'
 import { Outcome, type Blobs } from '@haca/platform/blobs'
-import { Wire, readBody, renderAnswer } from '@haca/platform/wire'
+import { Wire, dialectOf, readBody, renderAnswer } from '@haca/platform/wire'
 import { randomBytes } from 'node:crypto'
 import type { LocalModel } from './models.js'
 import type { ReceiptSigner, Runner } from './ports.js'
@@ -12,6 +12,8 @@ export interface Node {
   blobs: Blobs
   runner: Runner
   signer: ReceiptSigner
+  /** Signs answers in OpenGradient's dialect beside the receipt. */
+  openGradient: OpenGradient.Signing
   models: ReadonlyMap<Hex.Hex, LocalModel>
   rules: Payment.Rules
   tokenSeparator: Uint8Array
@@ -118,7 +120,7 @@ async function runOrVoid({ model, inputs, units }: Work, node: Node): Promise<{ 
 
 function completed(request: Request, work: Work, outputs: Tensor.Tensor[], { node, startedAtMs }: { node: Node; startedAtMs: number }): Result {
   const { message, payment } = request
-  const answer = renderAnswer(message.encoding, `${work.model.manifest.name}@${work.model.manifest.version}`, outputs)
+  const answer = rendered(request, work, outputs, node)
   const salt = message.salt.length === 32 ? message.salt : randomBytes(32)
   const receipt = node.signer.sign({
     ...identity(request),
@@ -133,7 +135,7 @@ function completed(request: Request, work: Work, outputs: Tensor.Tensor[], { nod
     offer: message.offer as NonNullable<typeof message.offer>,
     receipt: Wire.signedReceipt(receipt),
     answer,
-    encoding: message.encoding === BodyEncoding.PROTOBUF ? BodyEncoding.PROTOBUF : BodyEncoding.JSON,
+    encoding: message.encoding === BodyEncoding.UNSPECIFIED ? BodyEncoding.JSON : message.encoding,
     salt,
     pool: message.pool,
     replyTo: message.replyTo,
@@ -143,6 +145,13 @@ function completed(request: Request, work: Work, outputs: Tensor.Tensor[], { nod
     completedAtMs: BigInt(node.now()),
   })
   return { case: 'completed', value }
+}
+
+/** The answer's bytes: exactly these are hashed, relayed and kept. */
+function rendered({ message, requestId }: Request, { model }: Work, outputs: Tensor.Tensor[], node: Node): Uint8Array {
+  const dialect = dialectOf(message.encoding)
+  if (!dialect) return renderAnswer(message.encoding, `${model.manifest.name}@${model.manifest.version}`, outputs)
+  return OpenGradient.renderAnswer({ dialect, body: message.body, requestId, outputs, at: Math.floor(node.now() / 1000) }, node.openGradient, node.primitives)
 }
 
 /** A void; where the money was taken before the work, with a signed receipt of nothing delivered, which is the proof a refund needs. */

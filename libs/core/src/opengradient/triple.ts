@@ -79,11 +79,11 @@ function truthy(value: PythonJson | undefined): boolean {
   if (!given(value)) return false
   if (value instanceof PythonFloat) return value.value !== 0
   if (Array.isArray(value)) return value.length > 0
-  if (typeof value === 'object') return Object.keys(value).length > 0
+  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0
   return Boolean(value)
 }
 
-const kept = (value: Fields, names: readonly string[]): Fields => Object.fromEntries(names.flatMap((name) => (truthy(value[name]) ? [[name, value[name] as PythonJson] as const] : [])))
+const kept = (value: Fields, names: readonly string[]): Fields => Object.fromEntries(Object.entries(value).filter(([name, item]) => names.includes(name) && truthy(item)))
 
 /** `float(x)`, 0.0 where there is none. */
 function floatOf(value: PythonJson | undefined): PythonFloat | undefined {

@@ -1,13 +1,19 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import { Body, refuse, type Verdict, type Tensor } from '@haca/core'
+import { Body, OpenGradient, refuse, type Verdict, type Tensor } from '@haca/core'
 import { BodyEncoding, InferAnswerSchema, InferRequestSchema, TensorSchema, type Tensor as TensorMessage } from '@haca/proto'
 
 /** Reads a request body of either encoding; gateway and node read the same bytes with this same function. */
 export function readBody(encoding: BodyEncoding, bytes: Uint8Array): Verdict<Body.Body, 'body.malformed'> {
+  const dialect = dialectOf(encoding)
+  if (dialect) return OpenGradient.readBody(dialect, bytes)
   return encoding === BodyEncoding.PROTOBUF ? readProtobuf(bytes) : Body.parse(bytes)
 }
 
-/** Renders an answer in the encoding its request came in. */
+/** Which of OpenGradient's endpoints an encoding is of, if it is of one. */
+export const dialectOf = (encoding: BodyEncoding): OpenGradient.Dialect | undefined =>
+  encoding === BodyEncoding.OPENGRADIENT_CHAT ? 'chat' : encoding === BodyEncoding.OPENGRADIENT_COMPLETION ? 'completion' : undefined
+
+/** Renders an answer in the encoding its request came in; answers in OpenGradient's dialect are signed, and rendered where the key is. */
 export function renderAnswer(encoding: BodyEncoding, model: string, outputs: readonly Tensor.Tensor[]): Uint8Array {
   if (encoding !== BodyEncoding.PROTOBUF) return Body.renderAnswer(model, outputs)
   return toBinary(InferAnswerSchema, create(InferAnswerSchema, { model, outputs: outputs.map(tensorMessage) }))

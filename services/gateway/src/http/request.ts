@@ -5,11 +5,13 @@ import type { FastifyRequest } from 'fastify'
 import type { Ask } from '../ask.js'
 import { Refusal } from '../refusal.js'
 
-/** A caller's JSON body and salt as a request of ours. */
-export function askOf(request: FastifyRequest, resourceUrl: string): Ask {
+/** A caller's JSON body and salt as a request of ours; natively, or in another dialect of JSON. */
+export function askOf(request: FastifyRequest, resourceUrl: string, { operation, encoding }: Pick<Ask, 'operation' | 'encoding'> = native): Ask {
   if (!Buffer.isBuffer(request.body) || request.body.length === 0) throw new Refusal('invalid', 'body.malformed', 'a JSON body is required', 'body')
-  return { operation: 'infer', encoding: BodyEncoding.JSON, body: request.body, salt: saltOf(request), resourceUrl }
+  return { operation, encoding, body: request.body, salt: saltOf(request), resourceUrl }
 }
+
+const native = { operation: 'infer', encoding: BodyEncoding.JSON } as const
 
 /** The payment in `PAYMENT-SIGNATURE`, or nothing when there is none. */
 export function paymentOf(request: FastifyRequest): PaymentPayload | undefined {

@@ -13,6 +13,8 @@ export interface Enrolment {
   keys: Pick<KeyRegistry, 'validity'>
   claimed: Claimed
   scope: Receipt.Scope
+  /** Lets a key that may sign vouch for this boot's other keys. */
+  vouch(privateKey: Uint8Array): Promise<void>
   logger: Logger
   /** Unix milliseconds. */
   now(): number
@@ -35,6 +37,7 @@ export async function enroll(enrolment: Enrolment): Promise<KeySigner> {
       if (record.outcome === 'affirming') {
         const keyKind = Receipt.keyKinds[record.kind as Receipt.KeyKind]
         await untilValid(enrolment, node, keyKind, record)
+        await enrolment.vouch(privateKey)
         logger.info({ node, kind: record.kind, evidenceId: record.evidenceId, expiresAt: record.expiresAt }, 'receipt key registered')
         return await createSigner({ scope, keyKind, evidenceId: record.evidenceId, privateKey, expiresAt: record.expiresAt, now })
       }
