@@ -15,7 +15,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['{libs,services,sdk,tools,proto,bench,contracts}/**/*.test.ts'], exclude: ['**/*.wire.test.ts', '**/*.e2e.test.ts', '**/dist/**', '**/node_modules/**'] },
+        test: { name: 'unit', testTimeout: 60_000, hookTimeout: 60_000, include: ['{libs,services,sdk,tools,proto,bench,contracts}/**/*.test.ts'], exclude: ['**/*.wire.test.ts', '**/*.e2e.test.ts', '**/dist/**', '**/node_modules/**'] },
       },
       {
         extends: true,
