@@ -7,7 +7,7 @@ import { fail, has, must, root, say, step } from './shell.mjs'
 /** Installs Debian packages when their program is not there. */
 export async function requireSystem(program, packages, quiet) {
   if (has(program)) return
-  if (!has('apt-get')) fail(`${program} is not installed and this is no Debian; install it, or name a running one (REDIS_URL, KAFKA_BROKERS)`)
+  if (!has('apt-get')) fail(`${program} is not installed and this is no Debian; install it, or name a running one where there is a variable for it (REDIS_URL, KAFKA_BROKERS)`)
   const sudo = process.getuid() === 0 ? [] : ['sudo']
   const run = (args) => [sudo[0] ?? 'apt-get', [...(sudo.length > 0 ? ['apt-get'] : []), ...args]]
   const quietly = { quiet, env: { DEBIAN_FRONTEND: 'noninteractive' } }
@@ -56,6 +56,12 @@ export async function requireKustomize(quiet) {
   if (spawnSync('kubectl', ['kustomize', '--help'], { stdio: 'ignore' }).status === 0 || has('kustomize')) return
   await requireSystem('go', ['golang-go'], quiet)
   await must('building kustomize', 'go', ['install', kustomize], { quiet, env: { GOBIN: bin } })
+}
+
+/** A browser to run the verifier in; the test of it needs one. */
+export async function requireChromium(quiet) {
+  if (['chromium', 'chromium-browser', 'google-chrome'].some(has)) return
+  await requireSystem('chromium', ['chromium'], quiet)
 }
 
 const engine = join(root, 'services/prover/engine')

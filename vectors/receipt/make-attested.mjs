@@ -1,4 +1,4 @@
-// Writes attested-v1.json and attested-blobs-v1.json: `node vectors/receipt/make-attested.mjs`, after a build. Not deterministic: the vendors'
+// Writes attested-v1.json and attested-evidence-v1.json: `node vectors/receipt/make-attested.mjs`, after a build. Not deterministic: the vendors'
 // hierarchies under test roots are drawn anew, so the signatures of evidence differ from run to run; cases and expectations do not.
 // Expectations are written by hand, from design section 6 and the contracts; hashes that the log computes are computed here a second time.
 import { AppraisalRecord, appraiseKey, Base64, Cbor, Collection, HARDWARE_VERIFIERS, KeyBinding, MEDIA_TYPES, Policy, Removals, SignedPolicy, simulated } from '@haca/core/tee'
@@ -195,7 +195,7 @@ for (const [name, [node, verifier]] of Object.entries(enrolments)) {
   collected[name] = collect(name, node)
   const { record, json } = await appraised(collected[name], verifier)
   publish(name, { evidenceId: collected[name].evidenceId, record }, [json])
-  lives[name] = { keyKind: keyKinds[node.kind], notBefore: appraisedAt, notAfter: record.expiresAt, retiredAt: 0, compromisedFrom: null, reason: '', evidenceId: record.evidenceId }
+  lives[name] = { keyKind: keyKinds[node.kind], notBefore: appraisedAt, notAfter: record.expiresAt, retiredAt: 0, reason: '', evidenceId: record.evidenceId }
 }
 
 /** The attestation of a key with other records: more of them, or by somebody else. */
@@ -270,9 +270,10 @@ const said = tee(asserted, asserted, asserted, asserted, unknown, asserted)
 const cases = []
 /**
  * `claims` are what hold offline and against the chain; `chainClaims` differ against the chain. `because` is part of the reason of a claim.
- * `leaf` is what the log's `voidLeaf` answers, `signature` whether it takes the signature.
+ * `leaf` is what the log's `voidLeaf` answers, `signature` whether it takes the signature; `removed` is whether the policy registry says that what
+ * was removed was so in the receipt's epoch.
  */
-function add(why, name, { receipt: change = {}, signed, signedBy = name, attestation = name, life = {}, drop = [], alter = {}, removals = [], archived = false, trust = 'all', anchoredAt, policyDigest = hex(sha256(policyBytes)), claims, chainClaims = {}, marks = [], chainMarks = marks, because = {}, signature = 'taken', leaf = 'stands' }) {
+function add(why, name, { receipt: change = {}, signed, signedBy = name, attestation = name, life = {}, drop = [], alter = {}, removals = [], archived = false, trust = 'all', anchoredAt, policyDigest = hex(sha256(policyBytes)), claims, chainClaims = {}, marks = [], chainMarks = marks, because = {}, signature = 'taken', leaf = 'stands', removed = false }) {
   const receipt = receiptBy(name, change)
   const digest = digestOf(receipt)
   const offline = { ...elsewise, ...claims }
@@ -290,7 +291,7 @@ function add(why, name, { receipt: change = {}, signed, signedBy = name, attesta
     online: { ...offline, signature: taken && leaf !== 'signer-invalid' ? 'chain-verified' : refuted, payment: 'chain-verified', anchored: leaf === 'anchored-late' ? refuted : 'chain-verified', ...chainClaims },
     marks: { offline: marks, online: chainMarks },
     because,
-    log: { signature, leaf },
+    log: { signature, leaf, removed },
   })
 }
 
@@ -351,12 +352,12 @@ const goneMark = `signer later revoked: product ${productGone.value} was removed
 add('a product removed later', 'tdx', { removals: [gone], claims: good.tdx, chainMarks: [goneMark] })
 add('a product removed later, as the archive has it', 'tdx', { removals: [gone], archived: true, claims: good.tdx, marks: [goneMark] })
 add('a product removed later, as the verifier found', 'tdx', { attestation: 'tdxLaterGone', removals: [gone], claims: good.tdx, marks: [goneMark] })
-add('a product removed in the receipt’s own epoch', 'tdx', { receipt: { policyEpoch: 43 }, removals: [gone], archived: true, claims: { ...good.tdx, ...fallen, tcb_current: unknown }, because: { tee_attested: productGone.reason } })
-add('a product removed in the receipt’s own epoch, as the verifier found', 'tdx', { attestation: 'tdxLaterGone', receipt: { policyEpoch: 43 }, removals: [gone], claims: fallen, because: { tee_attested: productGone.reason } })
-add('a product removed before the key was appraised', 'tdx', { attestation: 'tdxAgainst', receipt: { policyEpoch: 43 }, removals: [gone], claims: fallen, because: { tee_attested: productGone.reason } })
+add('a product removed in the receipt’s own epoch', 'tdx', { receipt: { policyEpoch: 43 }, removals: [gone], removed: true, archived: true, claims: fallen, because: { tee_attested: productGone.reason } })
+add('a product removed in the receipt’s own epoch, as the verifier found', 'tdx', { attestation: 'tdxLaterGone', receipt: { policyEpoch: 43 }, removals: [gone], removed: true, claims: fallen, because: { tee_attested: productGone.reason } })
+add('a product removed before the key was appraised', 'tdx', { attestation: 'tdxAgainst', receipt: { policyEpoch: 43 }, removals: [gone], removed: true, claims: fallen, because: { tee_attested: productGone.reason } })
 add('a product removed and taken back before', 'tdx', { removals: [removal(productGone.entry, productGone.value, 40, 41)], archived: true, claims: good.tdx })
 for (const [entry, value] of [['platform', '07'.repeat(16)], ['signer', addressOf(keyOf('tdx'))], ['measurement', PolicyBuilder.TD_MEASUREMENT], ['hardware', 'tdx']]) {
-  add(`its ${entry} removed before`, 'tdx', { removals: [removal(entry, value, 41)], archived: true, claims: fallen, because: { tee_attested: `${entry} ${value} was removed` } })
+  add(`its ${entry} removed before`, 'tdx', { removals: [removal(entry, value, 41)], archived: true, removed: true, claims: fallen, because: { tee_attested: `${entry} ${value} was removed` } })
 }
 add('another policy on chain in that epoch', 'tdx', { policyDigest: something, claims: good.tdx, chainClaims: fallen })
 
@@ -370,7 +371,7 @@ add('collateral was not given', 'tdx', { drop: [tdxBlob('tcb-info')], claims: sa
 add('other collateral under its name', 'tdx', { alter: { [tdxBlob('tcb-info')]: tdxBlob('qe-identity') }, claims: fallen })
 
 // Appraisals that do not bear repeating.
-add('a TD in debug mode', 'debug', { claims: { ...fallen }, because: { tee_attested: 'debug' } })
+add('a TD in debug mode', 'debug', { claims: fallen, because: { tee_attested: 'debug' } })
 add('firmware that was out of date', 'outdated', { claims: { ...good.tdx, tcb_current: refuted }, because: { tcb_current: 'OutOfDate' } })
 add('an image that no policy lists', 'strangeImage', { claims: { ...good.tdx, image_known: refuted, model_weights: asserted } })
 add('a platform that is not where the policy says', 'strangePlace', { claims: { ...good.tdx, custody: refuted } })
@@ -394,10 +395,9 @@ const file = {
   ...here,
   ...{ teeRegistry, policyRegistry, token, evidenceSigners: [addressOf(evidenceKey)], policySigners: [addressOf(policyKey)] },
   roots: { aws: roots.aws.map(hex), intel: roots.intel.map(hex), amd: { Genoa: hex(roots.amd.Genoa) }, nvidia: roots.nvidia.map(hex), simulated: roots.simulated.map(hex), goldenValueSigners: roots.goldenValueSigners.map(hex) },
-  attestations,
   cases,
   pairs,
 }
 writeFileSync(new URL('./attested-v1.json', import.meta.url), `${JSON.stringify(file, null, 1)}\n`)
-writeFileSync(new URL('./attested-blobs-v1.json', import.meta.url), `${JSON.stringify(blobs, null, 1)}\n`)
+writeFileSync(new URL('./attested-evidence-v1.json', import.meta.url), `${JSON.stringify({ note: 'What the cases of attested-v1.json rest on: attestations by name, bytes by SHA-256.', attestations, blobs }, null, 1)}\n`)
 process.stdout.write(`${cases.length} cases, ${pairs.length} pairs, ${Object.keys(blobs).length} blobs\n`)

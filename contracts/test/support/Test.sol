@@ -52,6 +52,7 @@ interface Vm {
   function cool(address target) external;
   function readFile(string calldata path) external view returns (string memory);
   function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
+  function parseJsonBool(string calldata json, string calldata key) external pure returns (bool);
   function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
   function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
   function parseJsonString(string calldata json, string calldata key) external pure returns (string memory);

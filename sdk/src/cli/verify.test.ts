@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hex } from '@haca/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { bundleOf, networkOf, rootsOf, type AttestedCase, type AttestedVectors, type Blobs } from '../testing/attested-vectors.js'
+import { bundleOf, networkOf, rootsOf, type AttestedCase, type AttestedEvidence, type AttestedVectors } from '../testing/attested-vectors.js'
 import type { Report } from '../verify/index.js'
 import { exit } from './io.js'
 import { main } from './main.js'
 
 const read = (name: string): unknown => JSON.parse(readFileSync(new URL(`../../../vectors/receipt/${name}`, import.meta.url), 'utf8'))
 const vectors = read('attested-v1.json') as AttestedVectors
-const blobs = read('attested-blobs-v1.json') as Blobs
+const evidence = read('attested-evidence-v1.json') as AttestedEvidence
 
 let folder: string
 let network: string
@@ -37,7 +37,7 @@ async function run(...args: string[]): Promise<{ code: number; out: string; err:
 async function checked(one: AttestedCase, ...more: string[]): Promise<{ code: number; out: string; err: string }> {
   const number = vectors.cases.indexOf(one)
   const roots = rootsOf(one, vectors)
-  const file = await written(`${number}.json`, bundleOf(one, vectors, blobs))
+  const file = await written(`${number}.json`, bundleOf(one, vectors, evidence))
   return run('verify', file, '--network', network, ...(roots ? ['--roots', await written(`roots-${number}.json`, roots)] : []), ...more)
 }
 
@@ -69,7 +69,7 @@ describe('haca verify, offline', () => {
   })
 
   it.each(vectors.pairs.map((pair) => [pair.why, pair] as const))('of two receipts: %s', async (_why, { contradiction, first, second }) => {
-    const [one, other] = await Promise.all([first, second].map((signed, i) => written(`${i}-${contradiction}.json`, { ...bundleOf(caseOf('no attestation'), vectors, blobs), ...signed })))
+    const [one, other] = await Promise.all([first, second].map((signed, i) => written(`${i}-${contradiction}.json`, { ...bundleOf(caseOf('no attestation'), vectors, evidence), ...signed })))
     const { code, out } = await run('verify', one as string, '--beside', other as string, '--network', network, '--json')
     expect(JSON.parse(out)).toMatchObject({ contradiction })
     expect(code).toBe(contradiction === 'none' ? exit.ok : exit.failed)

@@ -6,7 +6,7 @@ import type { Bundle } from '../verify/bundle.js'
 import type { Name, Status } from '../verify/claims.js'
 import { verify, type ChainReader, type Trust } from '../verify/verify.js'
 
-// Reads vectors/receipt/attested-v1.json, in Node and in browsers alike: everything here is given, nothing is read.
+// Reads vectors/receipt/attested-v1.json and attested-evidence-v1.json, in Node and in browsers alike: everything here is given, nothing is read.
 
 /** Times in unix seconds. */
 export interface KeyLife {
@@ -14,7 +14,7 @@ export interface KeyLife {
   notBefore: number
   notAfter: number
   retiredAt: number
-  compromisedFrom: number | null
+  compromisedFrom?: number
   reason: string
   evidenceId: Hex.Hex
 }
@@ -33,6 +33,8 @@ export interface AttestedCase {
   online: Record<Name, Status>
   marks: { offline: string[]; online: string[] }
   because: Partial<Record<Name, string>>
+  /** What the contracts answer. */
+  log: { signature: 'taken' | 'refused'; leaf: 'stands' | 'signer-invalid' | 'anchored-late'; removed: boolean }
 }
 
 export interface AttestedVectors {
@@ -44,16 +46,19 @@ export interface AttestedVectors {
   evidenceSigners: Hex.Hex[]
   policySigners: Hex.Hex[]
   roots: RootsFile
-  attestations: Record<string, Attestation | null>
   cases: AttestedCase[]
   pairs: { why: string; contradiction: string; first: { receipt: Receipt.Json; signature: Hex.Hex }; second: { receipt: Receipt.Json; signature: Hex.Hex } }[]
 }
 
-export type Blobs = Record<Hex.Hex, string>
+/** vectors/receipt/attested-evidence-v1.json. */
+export interface AttestedEvidence {
+  attestations: Record<string, Attestation | null>
+  blobs: Record<Hex.Hex, string>
+}
 
 /** The whole bundle of a case, as one file would have it. */
-export function bundleOf(one: AttestedCase, vectors: AttestedVectors, blobs: Blobs): Bundle {
-  const attestation = vectors.attestations[one.attestation] ?? null
+export function bundleOf(one: AttestedCase, vectors: AttestedVectors, evidence: AttestedEvidence): Bundle {
+  const attestation = evidence.attestations[one.attestation] ?? null
   const { receipt, chain } = one
   const simulated = receipt.keyKind === 255
   return {
@@ -68,11 +73,11 @@ export function bundleOf(one: AttestedCase, vectors: AttestedVectors, blobs: Blo
     evidence: null,
     inclusion: { header: chain.header, headerHash: chain.headerHash, index: 0, collected: chain.header.total, siblings: [], evidenceDigest: Hex.zero32, anchor: null },
     attestation,
-    ...(attestation ? { archive: archiveOf(attestation, one.archive, blobs) } : {}),
+    ...(attestation ? { archive: archiveOf(attestation, one.archive, evidence.blobs) } : {}),
   }
 }
 
-function archiveOf({ evidence, collateral, policies }: Attestation, { drop, alter, removals }: AttestedCase['archive'], blobs: Blobs): Archive {
+function archiveOf({ evidence, collateral, policies }: Attestation, { drop, alter, removals }: AttestedCase['archive'], blobs: AttestedEvidence['blobs']): Archive {
   const shelf = (references: readonly { digest: Hex.Hex }[]): Archive[Shelf] =>
     Object.fromEntries(references.filter(({ digest }) => !drop.includes(digest)).map(({ digest }) => [digest, blobs[alter[digest] ?? digest] as string]))
   return { evidence: shelf(evidence ? [evidence] : []), collateral: shelf(collateral), policies: shelf(policies), ...(removals ? { removals } : {}) }
@@ -101,7 +106,7 @@ export function chainOf({ chain, receipt }: AttestedCase): ChainReader {
     committedAt: async () => anchoredAt,
     credited: async () => BigInt(receipt.price),
     keyValidity: async (_node, keyKind, at) => validityOf(key, keyKind, at),
-    keyRecord: async () => key ? { evidenceId: key.evidenceId, retiredAt: key.retiredAt, reason: key.reason, ...(key.compromisedFrom === null ? {} : { compromisedFrom: key.compromisedFrom }) } : undefined,
+    keyRecord: async () => key ? { evidenceId: key.evidenceId, retiredAt: key.retiredAt, reason: key.reason, ...(key.compromisedFrom === undefined ? {} : { compromisedFrom: key.compromisedFrom }) } : undefined,
     removals: async () => removals,
     policyDigestAt: async () => policyDigest,
   }
@@ -109,7 +114,7 @@ export function chainOf({ chain, receipt }: AttestedCase): ChainReader {
 
 function validityOf(key: KeyLife | null, keyKind: number, at: number): string {
   if (!key) return 'unknown'
-  if (key.compromisedFrom !== null && at >= key.compromisedFrom) return 'compromised'
+  if (key.compromisedFrom !== undefined && at >= key.compromisedFrom) return 'compromised'
   if (at < key.notBefore) return 'not-yet-valid'
   if (at > key.notAfter) return 'expired'
   if (key.retiredAt !== 0 && at >= key.retiredAt) return 'retired'
@@ -124,10 +129,10 @@ export interface Outcome {
 }
 
 /** Checks one case as a caller would, without the chain or with it. */
-export async function outcomeOf(one: AttestedCase, vectors: AttestedVectors, blobs: Blobs, how: 'offline' | 'online'): Promise<Outcome> {
+export async function outcomeOf(one: AttestedCase, vectors: AttestedVectors, evidence: AttestedEvidence, how: 'offline' | 'online'): Promise<Outcome> {
   const roots = rootsOf(one, vectors)
   const trust: Trust = { network: networkOf(vectors), pinned: true, ...(roots ? { roots: rootsFrom(roots) } : {}), ...(how === 'online' ? { chain: chainOf(one) } : {}) }
-  const { claims, marks } = await verify({ bundle: bundleOf(one, vectors, blobs) }, trust)
+  const { claims, marks } = await verify({ bundle: bundleOf(one, vectors, evidence) }, trust)
   const entries = Object.entries(claims)
   return { claims: Object.fromEntries(entries.map(([name, { status }]) => [name, status])), marks, reasons: Object.fromEntries(entries.map(([name, { reason }]) => [name, reason])) }
 }

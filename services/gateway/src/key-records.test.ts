@@ -9,7 +9,7 @@ import type { PolicyInForce } from './policy-epoch.js'
 
 const read = (name: string): any => JSON.parse(readFileSync(new URL(`../../../vectors/receipt/${name}`, import.meta.url), 'utf8'))
 const vectors = read('attested-v1.json')
-const blobs: Record<Hex.Hex, string> = read('attested-blobs-v1.json')
+const { attestations, blobs } = read('attested-evidence-v1.json')
 const bytesOf = (text: string): Uint8Array => Base64.decodeBase64Url(text) as Uint8Array
 const tdx = vectors.cases.find((one: any) => one.attestation === 'tdx').receipt
 const issuedAtMs = tdx.issuedAt * 1000
@@ -18,10 +18,10 @@ const issuedAtMs = tdx.issuedAt * 1000
 async function archiveWith(...names: string[]): Promise<KeyArchive> {
   const archive = new KeyArchive(new MemoryBlobs())
   for (const name of names) {
-    const { records, evidence, collateral, policies } = vectors.attestations[name]
-    await archive.putEvidence(bytesOf(blobs[evidence.digest as Hex.Hex] as string))
-    for (const { digest } of collateral) await archive.putCollateral(bytesOf(blobs[digest as Hex.Hex] as string))
-    for (const { digest } of policies) await archive.putPolicy(bytesOf(blobs[digest as Hex.Hex] as string))
+    const { records, evidence, collateral, policies } = attestations[name]
+    await archive.putEvidence(bytesOf(blobs[evidence.digest as Hex.Hex]))
+    for (const { digest } of collateral) await archive.putCollateral(bytesOf(blobs[digest as Hex.Hex]))
+    for (const { digest } of policies) await archive.putPolicy(bytesOf(blobs[digest as Hex.Hex]))
     for (const { record, signature } of records) {
       const signed = { record: bytesOf(record), signature: Hex.toBytes(signature) }
       await archive.append(AppraisalRecord.decodeRecord(signed.record).node, signed)
@@ -41,7 +41,7 @@ const attesting = (records: KeyRecords, policy = inForce): Attesting => ({
 describe('what is archived of a key', () => {
   it('is its records, oldest first, with everything they were made with by digest', async () => {
     const archive = await archiveWith('tdxLaterGone')
-    expect(await recordsAt(archive).attestationOf(tdx.node, tdx.evidenceId)).toEqual(vectors.attestations.tdxLaterGone)
+    expect(await recordsAt(archive).attestationOf(tdx.node, tdx.evidenceId)).toEqual(attestations.tdxLaterGone)
   })
 
   it('is nothing for other evidence, and nothing for a key nobody appraised', async () => {
@@ -69,7 +69,7 @@ describe('the attestation statement', () => {
     const answer = await getAttestation(nonce, attesting(recordsAt(await archiveWith('nitro'))))
     const statement = bytesOf(answer.statement)
     expect(Hex.equals(AttestationStatement.signerOfStatement({ statement, signature: Hex.toBytes(answer.signature) }) ?? '', answer.signer)).toBe(true)
-    expect(AttestationStatement.decodeStatement(statement)).toMatchObject({ nonce, at: tdx.issuedAt, policyEpoch: 43, policyDigest: `0x${'ab'.repeat(32)}`, omitted: 0, keys: [{ appraisal: { signature: Hex.toBytes(vectors.attestations.nitro.records[0].signature) } }] })
+    expect(AttestationStatement.decodeStatement(statement)).toMatchObject({ nonce, at: tdx.issuedAt, policyEpoch: 43, policyDigest: `0x${'ab'.repeat(32)}`, omitted: 0, keys: [{ appraisal: { signature: Hex.toBytes(attestations.nitro.records[0].signature) } }] })
   })
 
   it('is refused while no policy is in sight: then no key is known to live', async () => {

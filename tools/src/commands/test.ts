@@ -45,7 +45,7 @@ const suites: Suite[] = [
 /** Runs a suite; a suite that ended badly without counting a failure counts as one. */
 function run(suite: Suite): Promise<{ passed: number; failed: number }> {
   return new Promise((resolve) => {
-    const child = spawn(suite.command, suite.args, { cwd: suite.cwd ?? root, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, CI: '1' } })
+    const child = spawn(suite.command, suite.args, { cwd: suite.cwd ?? root, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, CI: '1', HACA_REQUIRE_CHROMIUM: '1' } })
     let counted = { passed: 0, failed: 0 }
     createInterface({ input: child.stdout }).on('line', (line) => {
       process.stdout.write(`${line}\n`)
