@@ -9,6 +9,7 @@
 # simulator. No service takes anything from the second, so the simulator cannot get into an image that production runs.
 
 ARG BASE=node:24-bookworm-slim
+ARG RUST=rust:1.95-slim-bookworm
 
 FROM ${BASE} AS manifests
 WORKDIR /src
@@ -64,6 +65,12 @@ COPY services/prover/package.json services/prover/
 RUN --mount=type=cache,target=/root/.npm npm install --no-audit --no-fund --omit=dev --ignore-scripts --workspace @haca/prover \
  && rm -rf node_modules/typescript node_modules/@typescript
 
+# The proving engine, which is Rust and has no dependency that runs.
+FROM ${RUST} AS engine
+WORKDIR /engine
+COPY services/prover/engine ./
+RUN --mount=type=cache,target=/usr/local/cargo/registry cargo build --release --locked && install -D target/release/haca-prover /out/haca-prover
+
 FROM manifests AS settler-modules
 COPY services/settler/package.json services/settler/
 RUN --mount=type=cache,target=/root/.npm npm install --no-audit --no-fund --omit=dev --ignore-scripts --workspace @haca/settler \
@@ -102,6 +109,7 @@ ENTRYPOINT ["node", "services/inference/dist/main.js"]
 FROM runtime AS prover
 COPY --from=prover-modules /src/node_modules node_modules
 COPY --from=build /out/services/prover services/prover
+COPY --from=engine /out/haca-prover engine/haca-prover
 EXPOSE 8080
 ENTRYPOINT ["node", "services/prover/dist/main.js"]
 

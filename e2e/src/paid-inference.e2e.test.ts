@@ -313,7 +313,7 @@ describe('wrong input', () => {
     ['text for a number', tensor({ data: [...Array(63).fill(0), 'x'] }), 400, 'tensor.value', 'inputs[0].data[63]'],
     ['NaN', tensor({ data: [...Array(63).fill(0), 'NaN'] }), 400, 'tensor.not-finite', 'inputs[0].data[63]'],
     ['too many rows', tensor({ shape: [257, 64], data: Array(257 * 64).fill(0) }), 400, 'tensor.too-many-rows', 'inputs[0].shape[0]'],
-    ['a verification nobody can give', digitBody(0).replace('"model"', '"verification":"zkml","model"'), 400, 'route.no-circuit', 'verification'],
+    ['two rows for one proof', tensor({ shape: [2, 64], data: Array(2 * 64).fill(0) }).replace('"model"', '"verification":"zkml","model"'), 400, 'route.one-row-a-proof', 'inputs[0].shape[0]'],
     ['a budget below the price', digitBody(0).replace('"model"', '"budget":"1","model"'), 400, 'route.over-budget', 'budget'],
   ])('refuses %s before any payment and names the field', async (_what, body, code, problem, field) => {
     const response = await caller.infer(body)

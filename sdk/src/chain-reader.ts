@@ -38,7 +38,12 @@ export function chainReader(rpcUrl: string, network: Network, tag: Tag = 'safe')
       }),
     keyRecord: (node) => ask(async () => keyRecord(client, await keysAt(), node, tag)),
     ...(policyRegistry ? { removals: () => ask(() => removals(client, policyRegistry, tag)), policyDigestAt: (epoch: number) => ask(() => policyDigestAt(client, policyRegistry, epoch, tag)) } : {}),
-    ...(network.modelRegistry ? { model: (modelHash: Hex.Hex) => ask(() => modelName(client, network.modelRegistry as Hex.Hex, modelHash)) } : {}),
+    ...(network.modelRegistry
+      ? {
+          model: (modelHash: Hex.Hex) => ask(() => modelName(client, network.modelRegistry as Hex.Hex, modelHash)),
+          circuitOf: (modelHash: Hex.Hex) => ask(() => client.readContract({ address: network.modelRegistry as Hex.Hex, abi: modelRegistryAbi, functionName: 'circuitOf', args: [modelHash], blockTag: tag })),
+        }
+      : {}),
   }
 }
 

@@ -26,6 +26,7 @@ const socket = '/run/tee/dstack.sock'
 const inContainers: Partial<Record<ServiceName, NodeJS.ProcessEnv>> = {
   router: { ROUTER_POLICY_FILE: '/etc/haca/policy/policy.json' },
   inference: { INFERENCE_MODELS_DIRECTORY: '/app/models', INFERENCE_ATTESTATION_ADDRESS: 'prover:9090' },
+  prover: { PROVER_ENGINE: '/app/engine/haca-prover', PROVER_KEYS_DIRECTORY: '/tmp/proving-keys' },
   gateway: { GATEWAY_ROUTER_ADDRESS: 'router:9090' },
 }
 

@@ -49,6 +49,7 @@ const prepared: Stores = {
     TEE_REGISTRY_ADDRESS: address('5'),
     POLICY_REGISTRY_ADDRESS: address('9'),
     POLICY_SIGNERS: address('a'),
+    PROOF_LEDGER_ADDRESS: address('b'),
     OFFER_SIGNERS: address('6'),
     EVIDENCE_SIGNERS: address('7'),
     FACT_SIGNERS: address('8'),
@@ -439,9 +440,9 @@ describe('Dockerfile', () => {
     for (const [name, stage] of stages) for (const source of sourcesOf(stage)) expect(existsSync(join(root, source)), `stage ${name} copies ${source}`).toBe(true)
   })
 
-  it('takes its base from an argument, needs no front end from the network, and installs from the lock', () => {
+  it('takes its bases from arguments, needs no front end from the network, and installs from the lock', () => {
     expect(file).not.toMatch(/^#\s*syntax=/m)
-    for (const { base } of stages.values()) expect(base === '${BASE}' || stages.has(base), base).toBe(true)
+    for (const { base } of stages.values()) expect(base === '${BASE}' || base === '${RUST}' || stages.has(base), base).toBe(true)
     for (const line of file.split('\n').filter((l) => l.includes('npm '))) expect(line, 'npm ci fails where the lock names another platform').not.toMatch(/npm ci\b/)
     expect(file).toMatch(/ONNXRUNTIME_NODE_INSTALL=skip/)
   })

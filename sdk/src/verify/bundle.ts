@@ -1,5 +1,6 @@
 import type { Batch, Hex, Receipt } from '@haca/core'
 import type { Archive, Attestation } from './attestation.js'
+import type { ProofBundle } from './zk-claim.js'
 
 /** What `GET /v1/receipts/{id}` gives: everything that is known of one receipt. What is not known yet is null. */
 export interface Bundle {
@@ -12,6 +13,8 @@ export interface Bundle {
   receiptHash: Hex.Hex
   payment: { transaction: Hex.Hex; blockNumber: number; amount: string } | null
   evidence: { evidenceId: Hex.Hex; kind: string; verdict: 'affirming' | 'contraindicated'; rules: { rule: string; ok: boolean; detail: string }[] } | null
+  /** Absent in bundles of gateways that sold no proofs. */
+  proof?: ProofBundle | null
   inclusion: {
     header: Batch.Json
     headerHash: Hex.Hex

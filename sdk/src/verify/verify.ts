@@ -3,6 +3,7 @@ import type { TeeChain, TeeTrust } from './appraise-again.js'
 import type { Bundle } from './bundle.js'
 import { claim, refuted, unknown, type Claim, type Claims } from './claims.js'
 import { noHardware, teeClaims } from './tee-claims.js'
+import { zkClaim } from './zk-claim.js'
 
 /** Reads of the chain that checks need; every answer is of a block behind which nothing is taken back. */
 export interface ChainReader extends TeeChain {
@@ -16,6 +17,8 @@ export interface ChainReader extends TeeChain {
   keyValidity(node: Hex.Hex, keyKind: number, at: number): Promise<string>
   /** Name and version a model digest is registered under; absent when no model registry is known. */
   model?(modelHash: Hex.Hex): Promise<string | undefined>
+  /** Verification key a model is bound to, zero when none; absent when no model registry is known. */
+  circuitOf?(modelHash: Hex.Hex): Promise<Hex.Hex>
 }
 
 /** What is to be checked. The more is given, the more can be said. */
@@ -56,12 +59,13 @@ export async function verify(subject: Subject, trust: Trust): Promise<Report> {
   const signed: Receipt.Signed = { receipt, signature: subject.bundle.signature }
   const scope: Receipt.Scope = { chainId: trust.network.chainId, log: trust.network.settlementLog }
   const simulated = receipt.keyKind === Receipt.keyKinds.simulated
-  const tee = Receipt.isSigned(signed, scope) ? await teeClaims(subject.bundle, receipt, trust) : noHardware('the key that the receipt names did not sign it')
+  const proofOnly = receipt.mode === Receipt.modes.zkml
+  const tee = proofOnly || !Receipt.isSigned(signed, scope) ? noHardware(proofOnly ? 'the receipt is of zkml alone: no hardware is claimed' : 'the key that the receipt names did not sign it') : await teeClaims(subject.bundle, receipt, trust)
   const claims: Claims = {
     signature: await signature(subject, signed, scope, trust),
     ...tee.claims,
     model_weights: await modelWeights(receipt, tee.model, trust),
-    zk_proof: unknown(receipt.mode === Receipt.modes.tee ? 'no proof was bought' : 'no proof is attached'),
+    zk_proof: await zkClaim({ proof: subject.bundle.proof, receipt, scope, request: subject.request, answer: subject.answer, circuitOf: trust.chain?.circuitOf }),
     payment: await payment(subject, receipt, trust),
     anchored: await anchored(subject.bundle, signed, scope, trust),
     route: route(subject, receipt, trust),

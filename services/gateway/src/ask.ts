@@ -108,6 +108,9 @@ function refused({ reason, detail }: { reason: string; detail: string }): Refusa
     'too-slow': ['invalid', 'deadlineMs'],
     'no-circuit': ['invalid', 'verification'],
     'assurance-too-low': ['invalid', 'verification'],
+    'proof-not-sold': ['invalid', 'verification'],
+    'proof-too-slow': ['invalid', 'deadlineMs'],
+    'one-row-a-proof': ['invalid', 'inputs[0].shape[0]'],
   }
   const [kind, field] = kinds[reason] ?? ['unavailable']
   return new Refusal(kind, `route.${reason}`, detail, field, kind === 'unavailable' ? 2 : undefined)

@@ -2,6 +2,7 @@ import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common'
 import { Hex, Offer, Payment } from '@haca/core'
 import {
   BatchSettledSchema,
+  EvidenceProducedSchema,
   InferenceCompletedSchema,
   InferenceService,
   InferenceVoidedSchema,
@@ -109,7 +110,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   const registries = { teeRegistry: env.TEE_REGISTRY_ADDRESS, policyRegistry: env.POLICY_REGISTRY_ADDRESS }
   const attesting: Attesting = { records, policy, deployment: { chainId: env.CHAIN_ID, settlementLog: scope.log, ...registries }, offerKey: terms.offerKey, now }
 
-  await bus.ensure([InferenceCompletedSchema, InferenceVoidedSchema, PaymentSettledSchema, PaymentFailedSchema, PaymentRequestedSchema, BatchSettledSchema].map((schema) => ({ schema })))
+  await bus.ensure([EvidenceProducedSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentSettledSchema, PaymentFailedSchema, PaymentRequestedSchema, BatchSettledSchema].map((schema) => ({ schema })))
   await claims.open()
   models.start()
   await feed?.start(env.POLICY_REFRESH_MS)

@@ -6,6 +6,7 @@ import { Wire } from '@haca/platform/wire'
 import { anchorKey, type Anchor } from './project-events.js'
 import type { Claims } from './ports.js'
 import type { KeyAttestation, KeyRecords } from './key-records.js'
+import { proofBundle, type ProofBundle } from './read-proof.js'
 import { Refusal } from './refusal.js'
 
 /** Everything a sceptic needs to check one receipt, as JSON. What is not known yet is null, never left out. */
@@ -22,6 +23,8 @@ export interface ReceiptBundle {
   payment: { transaction: Hex.Hex; blockNumber: number; amount: string } | null
   /** Null: not appraised yet, or not published yet. */
   evidence: { evidenceId: Hex.Hex; kind: string; verdict: 'affirming' | 'contraindicated'; rules: { rule: string; ok: boolean; detail: string }[] } | null
+  /** Null: no proof was bought, or it is not made yet. */
+  proof: ProofBundle | null
   /** Where the receipt lies under a root on chain; null: not anchored yet. */
   inclusion: {
     header: Batch.Json
@@ -52,6 +55,7 @@ export async function getReceipt(requestId: Hex.Hex, reader: ReceiptReader): Pro
   const signed = anchored?.signed ?? (await fromOutcome(requestId, reader))
   const claim = await reader.claims.byRequest(requestId)
   const { receipt, signature } = signed
+  const receiptHash = Receipt.hash(receipt, reader.scope)
   return {
     v: 1,
     requestId,
@@ -59,9 +63,10 @@ export async function getReceipt(requestId: Hex.Hex, reader: ReceiptReader): Pro
     domain: Receipt.domain(reader.scope, receipt.keyKind),
     receipt: Receipt.toJson(receipt),
     signature,
-    receiptHash: Receipt.hash(receipt, reader.scope),
+    receiptHash,
     payment: claim?.transaction ? { transaction: claim.transaction, blockNumber: claim.blockNumber as number, amount: claim.amount.toString() } : null,
     evidence: anchored?.evidence ?? null,
+    proof: await proofBundle(receipt, receiptHash, reader.blobs),
     inclusion: anchored?.inclusion ?? null,
     attestation: receipt.keyKind === Receipt.keyKinds.node ? null : await reader.records.attestationOf(receipt.node, receipt.evidenceId),
   }

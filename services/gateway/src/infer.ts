@@ -2,6 +2,7 @@ import type { PaymentPayload, PaymentRequired, SettleResponse } from '@x402/core
 import { Lifecycle, Receipt, type Eip712, type Hex, type Payment } from '@haca/core'
 import type { InferenceCompleted, InferenceVoided, RequestOutcome } from '@haca/proto'
 import type { Logger } from '@haca/platform/log'
+import { readProof } from '@haca/platform/circuits'
 import { Wire } from '@haca/platform/wire'
 import { acceptRequest, type Acceptance } from './accept-request.js'
 import { reserve, verifyPayment, type NotTaken, type Verified, type Verifier } from './admit-payment.js'
@@ -13,6 +14,7 @@ import type { Outcomes } from './outcomes.js'
 import { paymentRequired, type Terms } from './offer-terms.js'
 import { requireEpoch, type PolicyInForce } from './policy-epoch.js'
 import type { Claim, Claims, ExposureLimits, Payers, Router } from './ports.js'
+import { promisesProof } from './read-proof.js'
 import { Refusal } from './refusal.js'
 
 /** Everything the use cases of this service stand on. */
@@ -92,7 +94,9 @@ async function answer({ requestId, payment }: Verified, gateway: Gateway, { wait
   if (outcome.case === 'voided') throw voidedAs(outcome.value)
   requestAnswered(gateway.logger, { requestId, ms: gateway.now() - Number(outcome.value.acceptedAtMs) })
   const waitMs = Math.min(waitSettledMs ?? 0, gateway.settleWaitMaxMs)
+  const until = gateway.now() + waitMs
   const claim = await settled(requestId, payment.paymentId, waitMs, gateway)
+  if (waitMs > 0) await proven(outcome.value, until - gateway.now(), gateway)
   return { kind: 'answered', completed: outcome.value, settlement: claim && settlementOf(claim, gateway), preferenceApplied: waitSettledMs !== undefined }
 }
 
@@ -115,6 +119,14 @@ async function settled(requestId: Hex.Hex, paymentId: Hex.Hex, waitMs: number, {
     return claim && (claim.transaction !== undefined || Lifecycle.isFinal(claim.state)) ? claim : undefined
   }
   return waitMs > 0 ? waiters.until(requestId, look, { timeoutMs: waitMs, everyMs: 500 }) : undefined
+}
+
+/** Holds an answer until the proof it promises is there, or the caller has waited long enough. */
+async function proven(completed: InferenceCompleted, waitMs: number, { outcomes, scope, waiters }: Gateway): Promise<void> {
+  const { receipt } = Wire.toSignedReceipt(completed.receipt)
+  if (!promisesProof(receipt) || waitMs <= 0) return
+  const receiptHash = Receipt.hash(receipt, scope)
+  await waiters.until(receipt.requestId, () => readProof(outcomes.blobs, receiptHash), { timeoutMs: waitMs, everyMs: 500 })
 }
 
 /** `PAYMENT-RESPONSE` of a claim whose payment was collected; nothing for one that was not. */

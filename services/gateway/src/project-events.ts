@@ -1,6 +1,6 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { AppError, Hex, type Lifecycle, type Secp256k1 } from '@haca/core'
-import { BatchSettledSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentSettledSchema, type BatchSettled, type InferenceCompleted, type InferenceRequested, type InferenceVoided, type PaymentFailed, type PaymentSettled } from '@haca/proto'
+import { BatchSettledSchema, EvidenceProducedSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentSettledSchema, type BatchSettled, type EvidenceProduced, type InferenceCompleted, type InferenceRequested, type InferenceVoided, type PaymentFailed, type PaymentSettled } from '@haca/proto'
 import type { Blobs } from '@haca/platform/blobs'
 import type { Bus, Consumption } from '@haca/platform/bus'
 import type { Logger } from '@haca/platform/log'
@@ -39,6 +39,7 @@ export function consumeEvents(bus: Bus, projection: Projection, inFlightMax: num
     bus.consume({ group: `${group}-voided`, schema: InferenceVoidedSchema, inFlightMax, handler: (m) => voided(m, projection) }),
     bus.consume({ group: `${group}-settled`, schema: PaymentSettledSchema, inFlightMax, handler: (m) => paymentSettled(m, projection) }),
     bus.consume({ group: `${group}-failed`, schema: PaymentFailedSchema, inFlightMax, handler: (m) => paymentFailed(m, projection) }),
+    bus.consume({ group: `${group}-evidence`, schema: EvidenceProducedSchema, inFlightMax, handler: (m) => evidenceProduced(m, projection) }),
     bus.consume({ group: `${group}-batches`, schema: BatchSettledSchema, inFlightMax, handler: (m) => batchSettled(m, projection) }),
   ])
 }
@@ -83,6 +84,14 @@ export async function paymentFailed(message: PaymentFailed, projection: Projecti
   const requestId = Wire.hex(message.requestId, 32, 'request_id')
   await step({ paymentId, payer: Wire.address(message.payer, 'payer') }, 'unpaid', { code: 'payment.failed', detail: message.reason }, { event: 'payment-failed', requestId, projection })
   await wake(undefined, requestId, projection)
+}
+
+/** Somebody may wait for a proof. Nothing of the message is believed: whoever wakes looks into the object store. */
+export async function evidenceProduced(message: EvidenceProduced, projection: Projection): Promise<void> {
+  if (message.kind !== 'groth16-bn254') return
+  const requestId = Wire.hex(message.requestId, 32, 'request_id')
+  const outcome = await projection.outcomes.read(requestId)
+  await wake(outcome?.case === 'completed' ? outcome.value.replyTo : undefined, requestId, projection)
 }
 
 export async function batchSettled(message: BatchSettled, projection: Projection): Promise<void> {

@@ -11,6 +11,7 @@ const shape = {
   ...tokenShape,
   ...blobsShape,
   TEE_REGISTRY_ADDRESS: kind.address(),
+  MODEL_REGISTRY_ADDRESS: kind.address(),
   OFFER_SIGNERS: kind.addresses().describe('gateway keys whose offers are honoured'),
   INFERENCE_POOL: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/).describe('Kafka pool this node serves'),
   INFERENCE_IMAGE_ID: kind.text().describe('image of the policy that this node says it runs; the hardware has to confirm it'),

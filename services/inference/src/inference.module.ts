@@ -4,6 +4,7 @@ import { Digest, Hex, Offer, Payment } from '@haca/core'
 import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
 import { openBlobs, type Blobs } from '@haca/platform/blobs'
 import { KeyRegistry, openChain, tokenOf } from '@haca/platform/chain'
+import { Circuits } from '@haca/platform/circuits'
 import { loadPrimitives } from '@haca/platform/crypto'
 import { GrpcClient } from '@haca/platform/grpc'
 import type { Logger } from '@haca/platform/log'
@@ -38,7 +39,8 @@ export async function compose(config: InferenceConfig, logger: Logger, seams?: S
   const now = Date.now
   const bus = seams?.bus ?? openBus(env, `inference-${env.INFERENCE_POOL}`, logger)
   const blobs = seams?.blobs ?? openBlobs(env)
-  const keys = new KeyRegistry(openChain(env), env.TEE_REGISTRY_ADDRESS, { maxAgeMs: 5_000, now })
+  const chain = openChain(env)
+  const keys = new KeyRegistry(chain, env.TEE_REGISTRY_ADDRESS, { maxAgeMs: 5_000, now })
   const models = await loadModels(env.INFERENCE_MODELS_DIRECTORY, env.INFERENCE_MODELS)
   const engine = new Engine({ models, provider: env.INFERENCE_EXECUTION_PROVIDER, threads: env.INFERENCE_THREADS, runTimeoutMs: env.INFERENCE_RUN_TIMEOUT_MS, logger })
   const runner = new Batcher((modelHash, inputs) => engine.run(modelHash, inputs), { rowsMax: env.INFERENCE_BATCH_ROWS_MAX, now })
@@ -47,6 +49,7 @@ export async function compose(config: InferenceConfig, logger: Logger, seams?: S
   const prover = new GrpcClient(env.INFERENCE_ATTESTATION_ADDRESS, env.INFERENCE_ATTESTATION_CA_FILE ? { rootCertificates: readFileSync(env.INFERENCE_ATTESTATION_CA_FILE) } : undefined)
   const token = tokenOf(env)
   const scope = { chainId: env.CHAIN_ID, log: env.SETTLEMENT_LOG_ADDRESS }
+  const circuits = new Circuits({ chain, modelRegistry: env.MODEL_REGISTRY_ADDRESS, blobs, devAllowed: config.profile === 'development', logger, now })
 
   const boot = async (): Promise<void> => {
     await engine.start()
@@ -71,6 +74,7 @@ export async function compose(config: InferenceConfig, logger: Logger, seams?: S
       runner,
       signer,
       openGradient,
+      stating: { circuits, chainId: scope.chainId, settlementLog: scope.log },
       models,
       rules: { token, payTo: env.REVENUE_VAULT_ADDRESS },
       tokenSeparator: Payment.tokenSeparator(token),

@@ -6,11 +6,13 @@ import { Wire, dialectOf, readBody, renderAnswer } from '@haca/platform/wire'
 import { randomBytes } from 'node:crypto'
 import type { LocalModel } from './models.js'
 import type { ReceiptSigner, Runner } from './ports.js'
+import { stateAnswer, type Stated, type Stating } from './state-answer.js'
 
 /** What a node needs to serve requests. */
 export interface Node {
   blobs: Blobs
   runner: Runner
+  stating: Stating
   signer: ReceiptSigner
   /** Signs answers in OpenGradient's dialect beside the receipt. */
   openGradient: OpenGradient.Signing
@@ -41,9 +43,9 @@ export async function serveRequest(message: InferenceRequested, node: Node): Pro
   if (late) return settle(voided(request, late, node), request, node)
   const work = prepare(request, node)
   if ('code' in work) return settle(voided(request, work, node), request, node)
-  const outputs = await runOrVoid(work, node)
+  const outputs = promisesProof(request.offer) ? await stateAnswer({ ...work, encoding: message.encoding, requestId: request.requestId }, node.stating) : await runOrVoid(work, node)
   if ('code' in outputs) return settle(voided(request, outputs, node), request, node)
-  return settle(completed(request, work, outputs.tensors, { node, startedAtMs }), request, node)
+  return settle(completed(request, work, outputs, { node, startedAtMs }), request, node)
 }
 
 interface Request {
@@ -118,16 +120,18 @@ async function runOrVoid({ model, inputs, units }: Work, node: Node): Promise<{ 
   }
 }
 
-function completed(request: Request, work: Work, outputs: Tensor.Tensor[], { node, startedAtMs }: { node: Node; startedAtMs: number }): Result {
+function completed(request: Request, work: Work, outputs: { tensors: Tensor.Tensor[] } | Stated, { node, startedAtMs }: { node: Node; startedAtMs: number }): Result {
   const { message, payment } = request
-  const answer = rendered(request, work, outputs, node)
+  const answer = rendered(request, work, outputs.tensors, node)
   const salt = message.salt.length === 32 ? message.salt : randomBytes(32)
   const receipt = node.signer.sign({
     ...identity(request),
     requestHash: Digest.requestHash(salt, message.body, node.primitives.sha256),
     outputHash: Digest.outputHash(salt, answer, node.primitives.sha256),
     price: payment.amount,
-    mode: Receipt.modes.tee,
+    mode: 'vkId' in outputs ? request.offer.offer.mode : Receipt.modes.tee,
+    ...('vkId' in outputs ? { statementHash: outputs.statementHash } : {}),
+    ...('vkId' in outputs && request.offer.offer.mode === Receipt.modes.zkml ? { evidenceId: outputs.vkId } : {}),
   })
   const value = create(InferenceCompletedSchema, {
     requestId: message.requestId,
@@ -143,6 +147,7 @@ function completed(request: Request, work: Work, outputs: Tensor.Tensor[], { nod
     acceptedAtMs: message.acceptedAtMs,
     startedAtMs: BigInt(startedAtMs),
     completedAtMs: BigInt(node.now()),
+    ...('vkId' in outputs ? { body: message.body } : {}),
   })
   return { case: 'completed', value }
 }
@@ -174,6 +179,8 @@ function voided(request: Request, { code, detail }: Reason, node: Node): Result 
   })
   return { case: 'voided', value }
 }
+
+const promisesProof = ({ offer }: Offer.Signed): boolean => offer.mode === Receipt.modes.zkml || offer.mode === Receipt.modes['tee+zkml']
 
 const identity = ({ requestId, payment, offer, offerHash }: Request) => ({
   requestId,

@@ -24,25 +24,34 @@ export interface Appraiser {
   now(): number
 }
 
+/** How the proof is made that a receipt promises; asked only when everything else holds. */
+export interface Proof {
+  kind: string
+  prove(signed: Receipt.Signed): Promise<{ rules: EvidenceVerdict.Rule[]; evidenceId: Hex.Hex | undefined }>
+}
+
 /**
  * Turns a completed request into evidence: every rule with its verdict and reason. Throws a retryable error when a rule
  * could not be asked, because "not known now" is neither yes nor no.
  */
-export async function appraiseReceipt(completed: InferenceCompleted, appraiser: Appraiser): Promise<EvidenceProduced> {
+export async function appraiseReceipt(completed: InferenceCompleted, appraiser: Appraiser, proof?: Proof): Promise<EvidenceProduced> {
   const signed = Wire.toSignedReceipt(completed.receipt)
   const { receipt } = signed
   const rules = [
     signature(signed, appraiser),
     await keyValid(receipt, appraiser),
     kindAllowed(receipt, appraiser),
-    ...(await appraisalRules(receipt, appraiser)),
+    // A zkml receipt claims no hardware, and names its verification key in the place of its key's evidence.
+    ...(receipt.mode === Receipt.modes.zkml ? [] : await appraisalRules(receipt, appraiser)),
   ]
+  const proven = proof && rules.every((r) => r.ok) ? await proof.prove(signed) : undefined
+  rules.push(...(proven?.rules ?? []))
   const verdict: EvidenceVerdict.EvidenceVerdict = {
     requestId: receipt.requestId,
     receiptHash: Receipt.hash(receipt, appraiser.scope, appraiser.primitives.keccak256),
     affirming: rules.every((r) => r.ok),
-    evidenceId: receipt.evidenceId,
-    kind: kindName(receipt.keyKind),
+    evidenceId: proven?.evidenceId ?? receipt.evidenceId,
+    kind: proof?.kind ?? kindName(receipt.keyKind),
     rules,
   }
   return create(EvidenceProducedSchema, {

@@ -15,12 +15,19 @@ const shape = {
   PROVER_GRPC_PORT: kind.port().describe('where nodes have their keys appraised'),
   SETTLEMENT_LOG_ADDRESS: contractsShape.SETTLEMENT_LOG_ADDRESS,
   TEE_REGISTRY_ADDRESS: kind.address(),
+  MODEL_REGISTRY_ADDRESS: kind.address(),
   PROVER_REGISTRAR_KEY: kind.privateKey().describe('holds REGISTRAR_ROLE of the TeeRegistry'),
   PROVER_EVIDENCE_KEY: kind.privateKey().describe('signs verdicts and appraisals; settlers and routers know its address'),
   PROVER_SIMULATED_ROOT: z.string().optional().describe('file with the root of simulated evidence, DER; taken by the development build only'),
   PROVER_REAPPRAISE_MS: kind.count(1_000, 60_000).default(15_000).describe('how often live keys are appraised again; routers forget them after 90 s'),
   PROVER_CONCURRENCY: kind.count(1, 256).default(32),
   PROVER_IN_FLIGHT_MAX: kind.count(1, 100_000).default(5_000),
+  PROVER_ENGINE: z.string().optional().describe('path of the built haca-prover; without it snarkjs proves, several times slower'),
+  PROVER_ENGINE_THREADS: kind.count(1, 256).default(2).describe('threads of one proof'),
+  PROVER_PROOFS_AT_ONCE: kind.count(1, 64).default(1),
+  PROVER_PROOF_TIMEOUT_MS: kind.count(1_000, 3_600_000).default(300_000).describe('a proof that takes longer is taken for hung'),
+  PROVER_MEMORY_BYTES: kind.count(1, Number.MAX_SAFE_INTEGER).default(2_000_000_000).describe('what all warm proving keys may come to hold; a key that never fits is refused before it is loaded'),
+  PROVER_KEYS_DIRECTORY: kind.text().describe('where proving keys are kept on this machine; may be lost'),
 }
 
 /** Everything the prover is told by its environment. */

@@ -9,6 +9,8 @@ import { appraiseReceipt, type Appraiser } from './appraise-receipt.js'
 import { receiptAppraised } from './events.js'
 import * as Chores from './jobs.js'
 import { Pending } from './pending.js'
+import { openProofLine, promisesProof } from './zk/consume-proofs.js'
+import type { Proving } from './zk/prove-receipt.js'
 
 export interface Line {
   bus: Bus
@@ -16,10 +18,12 @@ export interface Line {
   logger: Logger
   concurrency: number
   inFlightMax: number
+  /** Proofs in hand at once; each uses every core the engine may. */
+  provingConcurrency: number
 }
 
 /** Completed requests in, evidence out: one chore per receipt, so that a forged one never stands in a genuine one's place. */
-export async function consumeCompletions(line: Line, appraiser: Appraiser): Promise<(Consumption | Worker)[]> {
+export async function consumeCompletions(line: Line, appraiser: Appraiser, proving: Proving): Promise<(Consumption | Worker)[]> {
   const pending = new Pending<InferenceCompleted>(
     (id, message) => line.jobs.add(Chores.appraise, id, { requestId: Hex.fromBytes(message.requestId) }),
     (id) => line.jobs.ended(Chores.appraise.name, id),
@@ -41,13 +45,14 @@ export async function consumeCompletions(line: Line, appraiser: Appraiser): Prom
     },
     exhausted: async ({ id }, error) => pending.failed(id, error),
   })
+  const proofs = await openProofLine(line, appraiser, proving, (requestId, receiptHash) => stored(requestId, receiptHash, appraiser))
   const consumption = await line.bus.consume({
     group: 'prover',
     schema: InferenceCompletedSchema,
     inFlightMax: line.inFlightMax,
-    handler: (message) => pending.run(receiptOf(message, appraiser), message),
+    handler: (message) => (promisesProof(message) ? proofs : pending).run(receiptOf(message, appraiser), message),
   })
-  return [consumption, worker]
+  return [consumption, worker, proofs.worker]
 }
 
 /** The outcome of a request, if it is by this receipt. */

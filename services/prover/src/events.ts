@@ -4,6 +4,15 @@ import { metrics } from '@haca/platform/nest'
 
 const appraised = metrics.counter('prover_appraisals_total', 'Receipts appraised by verdict', ['verdict', 'kind'])
 
+const proved = metrics.histogram('prover_proof_seconds', 'Seconds of proving alone', [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120])
+
+/** What scalers read: proofs this replica holds or has in hand, and the age of the oldest by when its answer was durable. */
+export const proofsWaiting = metrics.gauge('prover_proofs_waiting', 'Receipts whose proof is not published yet')
+export const proofsOldestAge = metrics.gauge('prover_proofs_oldest_age_seconds', 'Age of the oldest receipt whose proof is not published yet')
+
+/** A proof was made and verified. */
+export const proofMade = (ms: number): void => proved.observe(ms / 1000)
+
 /** A receipt became evidence. */
 export function receiptAppraised(logger: Logger, { requestId, verdict, kind, failed }: { requestId: string; verdict: 'affirming' | 'contraindicated'; kind: string; failed: string[] }): void {
   appraised.inc({ verdict, kind })

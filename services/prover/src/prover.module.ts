@@ -6,6 +6,7 @@ import { AttestationService, EvidenceProducedSchema, InferenceCompletedSchema, K
 import { KeyArchive, openBlobs, type Blobs } from '@haca/platform/blobs'
 import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
 import { KeyRegistry, TxSender, openChain, openPolicyFeed, senderLimits, type PolicyFeed } from '@haca/platform/chain'
+import { Circuits } from '@haca/platform/circuits'
 import { loadPrimitives } from '@haca/platform/crypto'
 import { GrpcServer } from '@haca/platform/grpc'
 import { BullJobs, type Jobs, type Worker } from '@haca/platform/jobs'
@@ -22,6 +23,9 @@ import { LiveKeys, type Watch } from './live-keys.js'
 import { noCollateral } from './no-collateral.js'
 import { ChainRegistrar } from './registrar.js'
 import { acceptsSimulated } from './self-test.js'
+import type { Prover } from './proving/index.js'
+import { KeyFiles } from './zk/key-files.js'
+import { openProver } from './zk/open-prover.js'
 
 export interface Seams {
   bus: Bus
@@ -48,7 +52,9 @@ export async function compose(config: ProverConfig, logger: Logger, verifiers: r
   const feed = openPolicyFeed(env, { chain, archive, primitives, logger, now })
   const account = privateKeyToAccount(env.PROVER_REGISTRAR_KEY.reveal())
   const sender = new TxSender({ chain, account, blobs, logger, ...senderLimits(env), now })
-  const line: Line = { bus, jobs, logger, concurrency: env.PROVER_CONCURRENCY, inFlightMax: env.PROVER_IN_FLIGHT_MAX }
+  const line: Line = { bus, jobs, logger, concurrency: env.PROVER_CONCURRENCY, inFlightMax: env.PROVER_IN_FLIGHT_MAX, provingConcurrency: env.PROVER_PROOFS_AT_ONCE }
+  const scope = { chainId: env.CHAIN_ID, log: env.SETTLEMENT_LOG_ADDRESS }
+  const prover = openProver({ engine: env.PROVER_ENGINE, threads: env.PROVER_ENGINE_THREADS, memoryBytes: env.PROVER_MEMORY_BYTES, timeoutMs: env.PROVER_PROOF_TIMEOUT_MS, logger })
   const evidenceKey = Hex.toBytes(env.PROVER_EVIDENCE_KEY.reveal())
   const recordScope = { chainId: env.CHAIN_ID, registry: env.TEE_REGISTRY_ADDRESS }
   const watch: Watch = {
@@ -70,18 +76,25 @@ export async function compose(config: ProverConfig, logger: Logger, verifiers: r
   const grpcPort = await grpc.listen(config.host, env.PROVER_GRPC_PORT)
   grpc.serving(true)
   logger.info({ grpcPort, kinds: verifiers.map(({ kind }) => kind) }, 'grpc listening')
-  const running = await consumeCompletions(line, {
-    ...{ blobs, archive, keys, primitives, recordScope, evidenceKey, now },
-    scope: { chainId: env.CHAIN_ID, log: env.SETTLEMENT_LOG_ADDRESS },
-    evidenceSigner: Secp256k1.addressOfKey(evidenceKey),
-    simulatedAllowed: verifiers.some(({ kind }) => kind === 'simulated'),
-  })
+  const running = await consumeCompletions(
+    line,
+    {
+      ...{ blobs, archive, keys, primitives, recordScope, scope, evidenceKey, now },
+      evidenceSigner: Secp256k1.addressOfKey(evidenceKey),
+      simulatedAllowed: verifiers.some(({ kind }) => kind === 'simulated'),
+    },
+    {
+      ...{ blobs, scope, primitives, prover },
+      circuits: new Circuits({ chain, modelRegistry: env.MODEL_REGISTRY_ADDRESS, blobs, devAllowed: config.profile === 'development', logger, now }),
+      keyFiles: new KeyFiles(env.PROVER_KEYS_DIRECTORY, blobs),
+    },
+  )
   return {
     module: ProverModule,
     controllers: [HealthController],
     providers: [
       ...healthProviders({ kafka: () => bus.ping(), redis: () => jobs.ping(), policy: () => feed.epoch() !== undefined }),
-      { provide: 'shutdown', useFactory: () => shutdown({ grpc, running, live, feed, sender, drainMs: config.drainMs, ...(seams ? {} : { bus, jobs }), ...(redis ? { redis } : {}) }) },
+      { provide: 'shutdown', useFactory: () => shutdown({ grpc, running, live, feed, prover, sender, drainMs: config.drainMs, ...(seams ? {} : { bus, jobs }), ...(redis ? { redis } : {}) }) },
     ],
   }
 }
@@ -104,6 +117,7 @@ const shutdown = (parts: {
   running: (Consumption | Worker)[]
   live: LiveKeys
   feed: PolicyFeed
+  prover: Prover
   sender: TxSender
   bus?: Bus
   jobs?: Jobs
@@ -115,6 +129,7 @@ const shutdown = (parts: {
     for (const part of parts.running) await part.stop(parts.drainMs)
     await parts.live.stop()
     parts.feed.stop()
+    await parts.prover.close()
     await parts.sender.stop()
     await parts.jobs?.close()
     parts.redis?.disconnect()

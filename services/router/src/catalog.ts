@@ -1,6 +1,8 @@
 import { modelRegistryAbi } from '@haca/contracts'
 import { Hex, Manifest } from '@haca/core'
+import { Groth16 } from '@haca/core/zk'
 import type { Blobs } from '@haca/platform/blobs'
+import { readPublished } from '@haca/platform/circuits'
 import type { Chain } from '@haca/platform/chain'
 import type { Logger } from '@haca/platform/log'
 import type { Catalog, CatalogModel } from './ports.js'
@@ -16,6 +18,7 @@ export class ChainCatalog implements Catalog {
   #ready = false
   #timer: NodeJS.Timeout | undefined
   readonly #manifests = new Map<string, Manifest.Identified>()
+  readonly #circuits = new Map<string, Required<Pick<CatalogModel, 'circuit' | 'setup'>>>()
 
   constructor(
     readonly chain: Chain,
@@ -23,6 +26,8 @@ export class ChainCatalog implements Catalog {
     readonly blobs: Blobs,
     readonly logger: Logger,
     readonly refreshMs: number,
+    /** Whether circuits of one-party set-ups may be sold, which only development allows. */
+    readonly devKeysAllowed: boolean,
   ) {}
 
   start(): void {
@@ -56,6 +61,7 @@ export class ChainCatalog implements Catalog {
           maxUnits: identified.manifest.maxUnits,
           retired: row.retiredAt !== 0n,
           manifest: identified.manifest,
+          ...(await this.#circuit(row.modelHash, row.circuit)),
         })
       }
     }
@@ -80,6 +86,25 @@ export class ChainCatalog implements Catalog {
 
   ready(): boolean {
     return this.#ready
+  }
+
+  /** The circuit a model is bound to, if it can be used here. One that cannot leaves the model without proofs, and says so. */
+  async #circuit(modelHash: Hex.Hex, vkId: Hex.Hex): Promise<Pick<CatalogModel, 'circuit' | 'setup'>> {
+    if (vkId === Hex.zero32) return {}
+    const known = this.#circuits.get(vkId)
+    if (known) return known
+    try {
+      const published = await readPublished(this.blobs, vkId)
+      if (published?.modelHash !== modelHash) throw new Error(published ? 'its record speaks of another model' : 'it has no record in the object store')
+      const { setup } = published.registered
+      if (setup.kind === 'dev' && !this.devKeysAllowed) throw new Error('its key is a development key, which production refuses')
+      const circuit = { circuit: { vkId, constraints: published.constraints }, setup: Groth16.describeSetup(setup) }
+      this.#circuits.set(vkId, circuit)
+      return circuit
+    } catch (err) {
+      this.logger.warn({ err, modelHash, vkId }, 'bound circuit cannot be used')
+      return {}
+    }
   }
 
   /** A manifest by its digest. One that is missing or is not what its digest says leaves its model out, and says so. */

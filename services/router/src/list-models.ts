@@ -16,6 +16,7 @@ export function listModels(world: { catalog: Catalog; fleet: FleetView; policy: 
 function describe(model: CatalogModel, { fleet, policy, now }: { fleet: FleetView; policy: Fleet.Policy; now: number }) {
   const serving = fleet.nodes().filter((node) => node.modelHashes.includes(model.modelHash) && Route.liveness(node, policy, now) === 'eligible')
   const tee = serving.some((node) => Route.trust(node, policy) === 'eligible')
+  const provable = serving.length > 0 && model.circuit !== undefined && policy.proving !== undefined
   const { manifest } = model
   return create(ModelSchema, {
     modelHash: Hex.toBytes(model.modelHash),
@@ -26,11 +27,12 @@ function describe(model: CatalogModel, { fleet, policy, now }: { fleet: FleetVie
     outputs: manifest.outputs.map(spec),
     unitPrice: model.unitPrice.toString(),
     publisher: Hex.toBytes(model.publisher),
-    verifications: tee ? ['tee'] : [],
+    verifications: [...(tee ? ['tee'] : []), ...(provable ? ['zkml'] : []), ...(tee && provable ? ['tee+zkml'] : [])],
     pools: [...new Set(serving.map((node) => node.pool))],
     maxUnits: model.maxUnits,
     accuracy: manifest.accuracy ? `${manifest.accuracy.value} ${manifest.accuracy.metric} on ${manifest.accuracy.heldOut} held-out samples` : '',
     labels: [...(manifest.labels ?? [])],
+    ...(model.circuit ? { verificationKeyId: Hex.toBytes(model.circuit.vkId), setup: model.setup ?? '' } : {}),
   })
 }
 

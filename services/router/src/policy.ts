@@ -9,13 +9,17 @@ const schema = z.strictObject({
   hardware: z.record(z.string(), z.strictObject({ assurance: z.enum(['none', 'tee']), compromisePpm: z.number().int().min(0).max(1_000_000) })),
   heartbeatMaxAgeMs: z.number().int().min(1_000).max(600_000),
   deadlineSeconds: z.number().int().min(1).max(86_400),
+  proving: z
+    .strictObject({ fixedMs: z.number().int().min(0).max(60_000), perMillionConstraintsMs: z.number().int().min(1).max(10_000_000), secondAtomic: z.string().regex(/^(0|[1-9][0-9]{0,38})$/).transform(BigInt) })
+    .optional(),
 })
 
 export type Pricing = Omit<Fleet.Policy, 'epoch'>
 
 /** Reads the figures; in production a file that prices simulated hardware is refused. */
 export function readPricing(file: string, profile: 'development' | 'production'): Pricing {
-  const policy = schema.parse(JSON.parse(readFileSync(file, 'utf8')))
+  const { proving, ...rest } = schema.parse(JSON.parse(readFileSync(file, 'utf8')))
+  const policy = { ...rest, ...(proving ? { proving } : {}) }
   if (profile === 'production' && Object.keys(policy.hardware).some((id) => /simulated/i.test(id))) throw new Error(`${file} allows simulated hardware, which production refuses`)
   return policy
 }

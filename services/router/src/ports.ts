@@ -3,6 +3,8 @@ import type { Fleet, Hex, Manifest } from '@haca/core'
 /** A model with its manifest, as the registry and the object store have it. */
 export interface CatalogModel extends Fleet.RegisteredModel {
   manifest: Manifest.Manifest
+  /** Trust label of the circuit's set-up: `dev` or `ceremony(n, beacon)`. */
+  setup?: string
 }
 
 /** What is registered. */

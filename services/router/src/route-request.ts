@@ -22,7 +22,8 @@ export function routeRequest(request: RouteRequest, world: { catalog: Catalog; f
       value: {
         modelHash: Hex.toBytes(model.modelHash),
         mode: decision.mode,
-        unitPrice: model.unitPrice.toString(),
+        // What a proof costs is part of its one row's price.
+        unitPrice: (taken.price / BigInt(decision.units)).toString(),
         ceiling: taken.price.toString(),
         predictedLatencyMs: taken.latencyMs,
         deadlineSeconds: world.policy.deadlineSeconds,

@@ -32,7 +32,7 @@ export async function compose(config: RouterConfig, logger: Logger, seams?: Seam
   const chain = openChain(config.env)
   const pricing = readPricing(config.policyFile, config.profile)
   const now = Date.now
-  const catalog = new ChainCatalog(chain, config.env.MODEL_REGISTRY_ADDRESS, blobs, logger, config.catalogRefreshMs)
+  const catalog = new ChainCatalog(chain, config.env.MODEL_REGISTRY_ADDRESS, blobs, logger, config.catalogRefreshMs, config.profile === 'development')
   const primitives = await loadPrimitives()
   const feed = openPolicyFeed(config.env, { chain, archive: new KeyArchive(blobs), primitives, logger, now })
   const scope = { chainId: config.env.CHAIN_ID, registry: config.env.TEE_REGISTRY_ADDRESS }

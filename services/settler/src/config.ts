@@ -1,7 +1,7 @@
 import { kafkaRules, kafkaShape } from '@haca/platform/bus'
 import { blobsShape } from '@haca/platform/blobs'
 import { chainShape, contractsShape, senderShape, tokenShape } from '@haca/platform/chain'
-import { kind, load, serviceOf, serviceShape } from '@haca/platform/config'
+import { kind, load, serviceOf, serviceShape, z } from '@haca/platform/config'
 
 const shape = {
   ...serviceShape,
@@ -13,6 +13,7 @@ const shape = {
   ...blobsShape,
   TEE_REGISTRY_ADDRESS: kind.address(),
   PAYMENT_BATCHER_ADDRESS: kind.address(),
+  PROOF_LEDGER_ADDRESS: kind.address(),
   OFFER_SIGNERS: kind.addresses().describe('gateway keys whose offers are honoured'),
   EVIDENCE_SIGNERS: kind.addresses().describe('prover keys whose verdicts count'),
   SETTLER_PAYMENT_KEY: kind.privateKey().describe('sends payment batches; needs gas and no role'),
@@ -24,6 +25,7 @@ const shape = {
   SETTLER_BATCH_SIZE_MAX: kind.count(1, 10_000).default(10_000),
   SETTLER_BATCH_AGE_MS: kind.count(100, 60_000).default(30_000).describe('oldest receipt that is ready before a batch is sealed'),
   SETTLER_EVIDENCE_WITHIN_SECONDS: kind.count(1, 600).default(300).describe('a receipt without evidence by then is void'),
+  SETTLER_PROOFS: z.enum(['batch', 'single', 'dispute']).default('batch').describe('proofs of anchored receipts go to the ledger together, one by one, or only when they are demanded'),
   SETTLE_MARGIN_SECONDS: kind.count(0, 3_600).default(30).describe('payments are posted no later than this before they expire'),
   SETTLER_IN_FLIGHT_MAX: kind.count(1, 1_000_000).default(50_000),
   SETTLER_PURSE_ALARM_WEI: kind.atomic().default(10_000_000_000_000_000n).describe('balance of a sending key below which an alarm is raised'),

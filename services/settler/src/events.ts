@@ -18,6 +18,16 @@ export function paymentsPosted(logger: Logger, { hash, count, credited, rejected
   logger.info({ hash, count, credited, rejected, gasUsed: String(gasUsed) }, 'payment batch mined')
 }
 
+const proofs = metrics.counter('settler_proofs_shown_total', 'Proofs shown to the ledger by outcome', ['outcome'])
+
+/** Proofs are on the chain. */
+export function proofsAccepted(logger: Logger, { hash, accepted, skipped, gasUsed }: { hash: string; accepted: number; skipped: number; gasUsed: bigint }): void {
+  proofs.inc({ outcome: 'accepted' }, accepted)
+  proofs.inc({ outcome: 'skipped' }, skipped)
+  gas.inc({ kind: 'proofs' }, Number(gasUsed))
+  logger.info({ hash, accepted, skipped, gasUsed: String(gasUsed) }, 'proofs accepted by the ledger')
+}
+
 /** A payment can no longer be collected. */
 export function paymentFailed(logger: Logger, { paymentId, requestId, reason }: { paymentId: string; requestId: string; reason: string }): void {
   failed.inc({ reason })

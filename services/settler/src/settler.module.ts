@@ -15,6 +15,7 @@ import { backlogAge, backlogDepth, purse } from './events.js'
 import { Facts } from './facts.js'
 import { PaymentLane } from './payments/lane.js'
 import { ChainPoster } from './payments/poster.js'
+import { Proofs } from './proofs.js'
 import { ChainCommitter } from './receipts/committer.js'
 import { ReceiptLane } from './receipts/lane.js'
 import { Refunds } from './refunds.js'
@@ -83,6 +84,7 @@ export async function compose(config: SettlerConfig, logger: Logger, seams?: Sea
   })
   receipts.start()
   const demands = new Demands({ chain, sender: commitSender, log: scope.log, ledger, logger })
+  const proofs = new Proofs({ chain, sender: commitSender, log: scope.log, proofLedger: env.PROOF_LEDGER_ADDRESS, ledger, logger, mode: env.SETTLER_PROOFS })
   const watcher = new Watcher({
     ...{ chain, blobs, facts, logger, now },
     log: scope.log,
@@ -90,6 +92,8 @@ export async function compose(config: SettlerConfig, logger: Logger, seams?: Sea
     fromBlock: env.SETTLER_FROM_BLOCK,
     pollMs: env.CHAIN_POLL_MS,
     demanded: (demand) => demands.answer(demand),
+    proofDemanded: (demand) => proofs.answer(demand),
+    anchored: (batchId) => proofs.ofBatch(batchId),
   })
   await watcher.start()
   const consumptions = await consumeAll(bus, { trust, payments, receipts, refunds, facts, bus, blobs, logger, now }, env.SETTLER_IN_FLIGHT_MAX)

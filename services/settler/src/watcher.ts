@@ -19,8 +19,10 @@ export interface WatcherOptions {
   /** First block to read when there is no cursor. */
   fromBlock: number
   pollMs: number
-  /** Told of every demand for a signature; the cursor moves on when it resolves. */
+  /** Told of every demand for a signature, every demand for a proof, and every anchored batch; the cursor moves on when they resolve. */
   demanded(demand: Demand): Promise<void>
+  proofDemanded(demand: Demand): Promise<void>
+  anchored(batchId: number): Promise<void>
   now(): number
 }
 
@@ -139,10 +141,15 @@ export class Watcher {
           count,
         }),
       )
+      await this.options.anchored(Number(id))
     }
     if (event?.eventName === 'SignatureDemanded') {
       const { receiptHash, batchId, index, dueAt } = event.args
       await this.options.demanded({ receiptHash, batchId: Number(batchId), index, dueAt: Number(dueAt) })
+    }
+    if (event?.eventName === 'ProofDemanded') {
+      const { receiptHash, batchId, index, dueAt } = event.args
+      await this.options.proofDemanded({ receiptHash, batchId: Number(batchId), index, dueAt: Number(dueAt) })
     }
   }
 
@@ -156,7 +163,7 @@ export class Watcher {
   }
 }
 
-const abi = [...revenueVaultAbi.filter((item) => item.type === 'event' && item.name === 'PaymentCredited'), ...settlementLogAbi.filter((item) => item.type === 'event' && (item.name === 'BatchCommitted' || item.name === 'SignatureDemanded'))]
+const abi = [...revenueVaultAbi.filter((item) => item.type === 'event' && item.name === 'PaymentCredited'), ...settlementLogAbi.filter((item) => item.type === 'event' && (item.name === 'BatchCommitted' || item.name === 'SignatureDemanded' || item.name === 'ProofDemanded'))]
 
 /** One of the events we act on, or nothing. */
 function decode(log: Log) {

@@ -1,4 +1,4 @@
 export { Books, eventually } from './books.js'
 export { Caller, newWallet, requiredOf, signPayment, type Twist, type Wallet } from './payer.js'
-export { digitBody, digits, expectedLabel, labelOf } from './samples.js'
+export { digitBody, digits, expectedLabel, labelOf, samplesOf } from './samples.js'
 export { fundedWallets } from './wallets.js'

@@ -8,7 +8,16 @@ interface Sample {
   predicted: number
 }
 
-const read = (model: string): Sample[] => (JSON.parse(readFileSync(join(modelsDirectory, model, 'samples.json'), 'utf8')) as { samples: Sample[] }).samples
+const json = <T>(model: string, file: string): T => JSON.parse(readFileSync(join(modelsDirectory, model, file), 'utf8')) as T
+
+const read = (model: string): Sample[] => json<{ samples: Sample[] }>(model, 'samples.json').samples
+
+/** A model's held-out samples, with the name and shape of the input they are for, one row of it. */
+export function samplesOf(model: string): { input: string; shape: number[]; samples: Sample[] } {
+  const [input] = json<{ inputs: { name: string; shape: number[] }[] }>(model, 'manifest.json').inputs
+  if (!input) throw new Error(`${model} takes no input`)
+  return { input: input.name, shape: input.shape.slice(1), samples: read(model) }
+}
 
 /** Real held-out samples, with the label the model gives them. */
 export const digits = read('digits')

@@ -3,7 +3,7 @@ import { DirectoryBlobs } from '@haca/platform/blobs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createPublicClient, http } from 'viem'
 import { deployLocally, localOptions } from '../stack/chain.js'
-import { prices, publishModels } from '../stack/models.js'
+import { publishModels, usualModels } from '../stack/models.js'
 import { enactLocalPolicy } from '../stack/policy.js'
 
 // The bootstrap Job of a local stack in containers: puts the token, our contracts and the models on an anvil chain. Safe to
@@ -36,7 +36,7 @@ async function bootstrapped(): Promise<boolean> {
     chain.readContract({ address: addresses.modelRegistry, abi: modelRegistryAbi, functionName: 'count' }),
     chain.readContract({ address: addresses.policyRegistry, abi: policyRegistryAbi, functionName: 'epoch' }),
   ])
-  return models >= BigInt(Object.keys(prices).length) && epoch > 0n
+  return models >= BigInt(usualModels.length) && epoch > 0n
 }
 
 if (waiting) await until('the bootstrapped chain', bootstrapped)

@@ -1,5 +1,6 @@
 export { payers, roles, testAccount, type TestAccount } from './accounts.js'
 export { deployLocally } from './chain.js'
+export { engine, publishCircuits } from './circuits.js'
 export { modelsDirectory, prices, publishModels } from './models.js'
 export { consoleProgress, silent, type Progress } from './progress.js'
 export { environment, serviceNames, type ServiceName, type World } from './services.js'

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { root } from '../root.js'
 import { define, type Part } from '../parts/index.js'
 import { roles } from './accounts.js'
-import { modelsDirectory } from './models.js'
+import { engine } from './circuits.js'
+import { modelsDirectory, usualModels } from './models.js'
 import { localHardware, localImage } from './policy.js'
 
 export const serviceNames = ['router', 'prover', 'settler', 'inference', 'gateway'] as const
@@ -38,6 +39,8 @@ export const localPolicy = {
   hardware: Object.fromEntries(Object.keys(localHardware).map((id) => [id, { assurance: 'tee', compromisePpm: 1_000_000 }])),
   heartbeatMaxAgeMs: 10_000,
   deadlineSeconds: 120,
+  // Measured by `npm run bench -- zk` on two cores, with room to spare; a second costs two tenths of a cent.
+  proving: { fixedMs: 100, perMillionConstraintsMs: 20_000, secondAtomic: '2000' },
 }
 
 /** The environment of one service. */
@@ -59,6 +62,8 @@ export function environment(name: ServiceName, world: World): NodeJS.ProcessEnv 
     POLICY_SIGNERS: roles.policy.address,
     POLICY_REFRESH_MS: '1000',
     EVIDENCE_SIGNERS: roles.evidence.address,
+    MODEL_REGISTRY_ADDRESS: book.modelRegistry,
+    PROOF_LEDGER_ADDRESS: book.proofLedger,
     TOKEN_ADDRESS: token.token,
     TOKEN_NAME: token.domain.name,
     TOKEN_VERSION: token.domain.version,
@@ -67,9 +72,11 @@ export function environment(name: ServiceName, world: World): NodeJS.ProcessEnv 
     REDIS_PREFIX: world.redisPrefix,
   }
   const own: Record<ServiceName, NodeJS.ProcessEnv> = {
-    router: { ROUTER_GRPC_PORT: String(world.ports.routerGrpc), ROUTER_POLICY_FILE: policyFile(world), ROUTER_CATALOG_REFRESH_MS: '1000', MODEL_REGISTRY_ADDRESS: book.modelRegistry },
+    router: { ROUTER_GRPC_PORT: String(world.ports.routerGrpc), ROUTER_POLICY_FILE: policyFile(world), ROUTER_CATALOG_REFRESH_MS: '1000' },
     prover: {
       PROVER_GRPC_PORT: String(world.ports.proverGrpc),
+      PROVER_ENGINE: engine,
+      PROVER_KEYS_DIRECTORY: join(world.folder, 'proving-keys'),
       PROVER_REGISTRAR_KEY: roles.registrar.privateKey,
       PROVER_EVIDENCE_KEY: roles.evidence.privateKey,
       PROVER_SIMULATED_ROOT: world.simulator.rootFile,
@@ -88,7 +95,7 @@ export function environment(name: ServiceName, world: World): NodeJS.ProcessEnv 
       INFERENCE_ATTESTATION_ADDRESS: `127.0.0.1:${world.ports.proverGrpc}`,
       INFERENCE_TEE_SOCKET: world.simulator.socket,
       INFERENCE_MODELS_DIRECTORY: modelsDirectory,
-      INFERENCE_MODELS: 'digits,breast-cancer',
+      INFERENCE_MODELS: (Object.keys(world.models).length > 0 ? Object.keys(world.models) : usualModels).join(','),
     },
     gateway: {
       GATEWAY_GRPC_PORT: String(world.ports.gatewayGrpc),

@@ -22,6 +22,7 @@ import { join } from 'node:path'
 import { anvilPart, freePort, hasKafka, kafkaPart, redisPart, type AnvilOptions, type Part } from '../parts/index.js'
 import { payers, roles } from './accounts.js'
 import { deployLocally } from './chain.js'
+import { publishCircuits } from './circuits.js'
 import { publishModels } from './models.js'
 import { simulatorPart } from './nodes.js'
 import { enactLocalPolicy } from './policy.js'
@@ -40,6 +41,8 @@ export interface StackOptions {
   policy?: Partial<World['policy']>
   /** Accounts that shall hold USDC, besides the standard payers. */
   fund?: readonly Hex.Hex[]
+  /** Models to publish and serve, with their circuits. */
+  models?: readonly string[]
   /** Ports of the gateway, when they must be known beforehand. */
   gatewayPort?: number
   gatewayGrpcPort?: number
@@ -122,8 +125,9 @@ export async function prepareWorld(options: StackOptions, parts: Map<string, Par
     Promise.all([deployLocally(rpcUrl, options.fund), inMemory ? undefined : makeTopics(brokers)]),
   )
   const blobs = new DirectoryBlobs(join(folder, 'blobs'))
-  const models = await progress.step('publishing models', () => publishModels(rpcUrl, book, blobs))
+  const models = await progress.step('publishing models', () => publishModels(rpcUrl, book, blobs, options.models))
   await progress.step('voting on the hardware policy', () => enactLocalPolicy(rpcUrl, book, models, blobs))
+  await progress.step('publishing circuits under development keys', () => publishCircuits(rpcUrl, book, blobs, models))
   return {
     ...{ folder, brokers, redisUrl, rpcUrl, book, token, models },
     simulator: await startTeeSimulator(folder, parts),

@@ -16,6 +16,9 @@ export const reasons = [
   'assurance-too-low',
   'no-circuit',
   'not-appraised',
+  'proof-not-sold',
+  'proof-too-slow',
+  'one-row-a-proof',
 ] as const
 export type Reason = (typeof reasons)[number]
 

@@ -43,7 +43,23 @@ export interface Policy {
   heartbeatMaxAgeMs: number
   /** Seconds a client may wait for an answer that was accepted. */
   deadlineSeconds: number
+  /** What a proof takes and costs; absent where none are sold. */
+  proving?: Proving
 }
+
+/** Proving time is linear in constraints; its price is for that time, on the hardware it was measured on. */
+export interface Proving {
+  fixedMs: number
+  perMillionConstraintsMs: number
+  /** Atomic units for one second of proving. */
+  secondAtomic: bigint
+}
+
+/** Milliseconds a proof is predicted to take once it is begun. */
+export const provingMs = (proving: Proving, constraints: number): number => Math.ceil(proving.fixedMs + (proving.perMillionConstraintsMs * constraints) / 1_000_000)
+
+/** Atomic units a proof costs, rounded up. */
+export const provingPrice = (proving: Proving, constraints: number): bigint => (proving.secondAtomic * BigInt(provingMs(proving, constraints)) + 999n) / 1_000n
 
 /** A model as the registry and its manifest describe it. */
 export interface RegisteredModel {
@@ -55,8 +71,8 @@ export interface RegisteredModel {
   publisher: Hex
   maxUnits: number
   retired: boolean
-  /** Verification-key id when the model has a circuit. */
-  circuit?: Hex
+  /** Verification key when the model has a circuit, and what a proof of one row takes. */
+  circuit?: { vkId: Hex; constraints: number }
 }
 
 /** Milliseconds a new request would wait on a node and run, by its own figures. */

@@ -118,3 +118,45 @@ describe('assign', () => {
     }
   })
 })
+
+describe('proofs', () => {
+  // 20 ms of service; 100 ms + 10,000 constraints × 20 s per million = 300 ms; 2,000 a second × 0.3 = 600 atomic units.
+  const provable: RegisteredModel = { ...model, circuit: { vkId: `0x${'cc'.repeat(32)}`, constraints: 10_000 } }
+  const selling: Policy = { ...policy, proving: { fixedMs: 100, perMillionConstraintsMs: 20_000, secondAtomic: 2_000n } }
+  const buy = (verification: 'zkml' | 'tee+zkml' | 'auto' | 'tee', change: object = {}, { units = 1, of = provable, under = selling, fleet = [node()] } = {}) =>
+    Route.route({ model: of, wish: { ...wish, verification, ...change }, units }, fleet, under, now)
+  const reason = (...args: Parameters<typeof buy>) => {
+    const answer = buy(...args)
+    return answer.ok ? `${answer.value.mode}` : answer.reason
+  }
+
+  it('are sold where the model has a circuit, at the price of the time they take', () => {
+    const answer = buy('zkml')
+    expect(answer).toMatchObject({ ok: true, value: { mode: 2 } })
+    if (answer.ok) expect(answer.value.candidates.map((c) => [c.mode, c.reason, c.price, c.latencyMs])).toEqual([[1, 'assurance-too-low', 1000n, 20], [2, 'eligible', 1600n, 320], [3, 'eligible', 1600n, 20]])
+    expect(reason('tee+zkml')).toBe('3')
+    expect(reason('auto')).toBe('1')
+    expect(reason('tee')).toBe('1')
+  })
+
+  it('are refused with the reason that helps', () => {
+    expect(reason('zkml', {}, { of: model })).toBe('no-circuit')
+    expect(reason('zkml', {}, { under: policy })).toBe('proof-not-sold')
+    expect(reason('zkml', {}, { units: 2 })).toBe('one-row-a-proof')
+    expect(reason('zkml', { budget: 1599n })).toBe('over-budget')
+    // A deadline the proof misses leaves the way that proves afterwards.
+    expect(reason('zkml', { deadlineMs: 319 })).toBe('3')
+    expect(reason('zkml', { deadlineMs: 320 })).toBe('2')
+    expect(reason('tee+zkml', { deadlineMs: 20 })).toBe('3')
+    const plain = { fleet: [node({ hardware: 'plain', keyKind: 0 })] }
+    expect(reason('zkml', {}, plain)).toBe('2')
+    expect(reason('zkml', { deadlineMs: 319 }, plain)).toBe('proof-too-slow')
+    expect(reason('tee', {}, plain)).toBe('2')
+  })
+
+  it('go to nodes without trusted hardware only where no hardware was bought', () => {
+    const plain = node({ hardware: 'plain', keyKind: 0 })
+    const assign = (mode: number) => Assign.assign({ modelHash, mode, requestId: `0x${'ee'.repeat(32)}` }, [plain], selling, now).ok
+    expect([assign(1), assign(2), assign(3)]).toEqual([false, true, false])
+  })
+})

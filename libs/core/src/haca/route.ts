@@ -2,7 +2,7 @@ import { modes, type Mode } from '../receipt/receipt.js'
 import type { Verification, Wish } from '../tensor/body.js'
 import { accept, refuse, type Refused } from '../verdict.js'
 import type { Candidate, Decision, Reason } from './decision.js'
-import { predictedLatencyMs, type Node, type Policy, type RegisteredModel } from './fleet.js'
+import { predictedLatencyMs, provingMs, provingPrice, type Node, type Policy, type RegisteredModel } from './fleet.js'
 
 /** What is to be routed. */
 export interface Request {
@@ -12,7 +12,7 @@ export interface Request {
   units: number
 }
 
-export type Refusal = 'model-retired' | 'no-live-pool' | 'no-circuit' | 'over-budget' | 'too-slow' | 'assurance-too-low' | 'too-many-units'
+export type Refusal = 'model-retired' | 'no-live-pool' | 'no-circuit' | 'proof-not-sold' | 'proof-too-slow' | 'one-row-a-proof' | 'over-budget' | 'too-slow' | 'assurance-too-low' | 'too-many-units'
 
 /** Least assurance a wish accepts; `auto` takes whatever is cheapest once expected loss is counted. */
 const wanted: Record<Verification, number> = { auto: 1, tee: 1, zkml: 2, 'tee+zkml': 3 }
@@ -51,24 +51,30 @@ const cost = (c: Candidate): bigint => c.price + c.expectedLoss
 
 function candidate(mode: Mode, node: Node, request: Request, policy: Policy, now: number): Candidate {
   const { model, wish, units } = request
-  const price = model.unitPrice * BigInt(units)
-  const latencyMs = predictedLatencyMs(node)
+  const proof = mode === 'tee' ? { ms: 0, price: 0n } : proofOf(model, policy)
+  const price = model.unitPrice * BigInt(units) + proof.price
+  // tee+zkml answers by its hardware and proves afterwards; zkml alone is worth nothing before its proof.
+  const latencyMs = predictedLatencyMs(node) + (mode === 'zkml' ? proof.ms : 0)
   const compromisePpm = mode === 'tee' ? (hardwareOf(node, policy)?.compromisePpm ?? 0) : 0
   return {
     mode: modes[mode],
     pool: node.pool,
     hardware: node.hardware ?? '',
-    reason: judge(mode, node, { wish, model, price, latencyMs }, policy, now),
+    reason: judge(mode, node, { wish, model, units, price, latencyMs, proofMs: proof.ms }, policy, now),
     latencyMs,
     price,
     expectedLoss: (wish.valueAtRisk * BigInt(compromisePpm)) / 1_000_000n,
   }
 }
 
+/** What the proof of one row takes and costs; nothing where none can be had. */
+const proofOf = ({ circuit }: RegisteredModel, { proving }: Policy): { ms: number; price: bigint } =>
+  circuit && proving ? { ms: provingMs(proving, circuit.constraints), price: provingPrice(proving, circuit.constraints) } : { ms: 0, price: 0n }
+
 function judge(
   mode: Mode,
   node: Node,
-  offer: { wish: Wish; model: RegisteredModel; price: bigint; latencyMs: number },
+  offer: { wish: Wish; model: RegisteredModel; units: number; price: bigint; latencyMs: number; proofMs: number },
   policy: Policy,
   now: number,
 ): Reason {
@@ -77,10 +83,12 @@ function judge(
     if (trusted !== 'eligible') return trusted
   }
   if (mode !== 'tee' && offer.model.circuit === undefined) return 'no-circuit'
+  if (mode !== 'tee' && policy.proving === undefined) return 'proof-not-sold'
+  if (mode !== 'tee' && offer.units > 1) return 'one-row-a-proof'
   if (assurance[mode] < wanted[offer.wish.verification]) return 'assurance-too-low'
   const live = liveness(node, policy, now)
   if (live !== 'eligible') return live
-  if (offer.wish.deadlineMs > 0 && offer.latencyMs > offer.wish.deadlineMs) return 'too-slow'
+  if (offer.wish.deadlineMs > 0 && offer.latencyMs > offer.wish.deadlineMs) return mode === 'zkml' && offer.latencyMs - offer.proofMs <= offer.wish.deadlineMs ? 'proof-too-slow' : 'too-slow'
   if (offer.wish.budget !== undefined && offer.price > offer.wish.budget) return 'over-budget'
   return 'eligible'
 }
@@ -102,12 +110,20 @@ export function liveness(node: Node, policy: Policy, now: number): Reason {
   return 'eligible'
 }
 
+const unprovable = {
+  'one-row-a-proof': 'a proof is of one row; ask for each row by itself',
+  'proof-not-sold': 'no proofs are sold here',
+}
+
 /** The reason that helps the caller most: what they could change comes before what they can only wait for. */
 function refusal(candidates: readonly Candidate[], verification: Verification): Refused<Refusal> {
   const relevant = candidates.filter((c) => c.reason !== 'assurance-too-low' && (verification !== 'auto' || c.mode === modes.tee))
   const has = (reason: Reason): boolean => relevant.some((c) => c.reason === reason)
   if (has('over-budget')) return refuse('over-budget', `the cheapest way costs ${relevant.map((c) => c.price).reduce((a, b) => (a < b ? a : b))} atomic units`, 'budget')
   if (has('too-slow')) return refuse('too-slow', `the fastest way takes about ${Math.min(...relevant.map((c) => c.latencyMs))} ms`, 'deadlineMs')
+  const proof = wanted[verification] > wanted.tee
+  if (proof && has('proof-too-slow')) return refuse('proof-too-slow', `with its proof the fastest way takes about ${Math.min(...relevant.map((c) => c.latencyMs))} ms`, 'deadlineMs')
+  for (const reason of ['one-row-a-proof', 'proof-not-sold'] as const) if (proof && has(reason)) return refuse(reason, unprovable[reason], 'verification')
   if (relevant.length > 0 && relevant.every((c) => c.reason === 'no-circuit')) return refuse('no-circuit', 'the model has no zero-knowledge circuit', 'verification')
   return refuse('no-live-pool', 'no live pool serves this model now; try again later')
 }

@@ -49,7 +49,10 @@ export interface Signed {
 }
 
 /** What a node is asked to put its name under; the rest of the receipt it fills in itself. */
-export type Terms = Omit<Receipt, 'node' | 'evidenceId' | 'keyKind' | 'issuedAt' | 'settleBy' | 'seq'>
+export type Terms = Omit<Receipt, 'node' | 'evidenceId' | 'keyKind' | 'issuedAt' | 'settleBy' | 'seq'> & {
+  /** Verification-key id of a zkml receipt, in the place of the key's own evidence. */
+  evidenceId?: Hex.Hex
+}
 
 export const settleWithinSeconds = 600
 export const voidAfterSettleBySeconds = 1200

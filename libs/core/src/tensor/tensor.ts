@@ -173,3 +173,13 @@ export function toValues(tensor: Tensor): unknown[] {
   }
   return Array.from(tensor.data as ArrayLike<unknown>)
 }
+
+/** A tensor of numbers in a specification's datatype; booleans are 0 and 1. */
+export function ofNumbers({ name, datatype, shape }: Spec, values: ArrayLike<number>): Tensor {
+  const arrays = { BOOL: Uint8Array, INT8: Int8Array, UINT8: Uint8Array, INT32: Int32Array, FP32: Float32Array, FP64: Float64Array } as const
+  const data = datatype === 'INT64' ? BigInt64Array.from(Array.from(values, BigInt)) : datatype === 'BYTES' ? Array.from(values, String) : arrays[datatype].from(values)
+  return { name, datatype, shape, data }
+}
+
+/** A tensor's values as numbers. */
+export const toNumbers = ({ data }: Tensor): ArrayLike<number> => (data instanceof BigInt64Array || Array.isArray(data) ? Array.from(data as ArrayLike<bigint | string>, Number) : data)

@@ -27,9 +27,10 @@ export class BullJobs implements Jobs {
     await untilReady((this.#ping ??= this.#connect({ forever: false })), this.logger)
   }
 
-  async add<D extends Record<string, string>>(kind: JobKind<D>, id: string, data: D): Promise<void> {
+  async add<D extends Record<string, string>>(kind: JobKind<D>, id: string, data: D, { priority }: { priority?: number } = {}): Promise<void> {
     await this.#queue(kind.name).add(kind.name, data, {
       jobId: id,
+      ...(priority === undefined ? {} : { priority }),
       attempts: kind.attempts,
       backoff: { type: 'fixed', delay: kind.backoffMs },
       removeOnComplete: { age: rememberSeconds, count: rememberMost },

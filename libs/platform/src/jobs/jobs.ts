@@ -29,7 +29,8 @@ export interface Worker {
 export interface Jobs {
   /** Resolves when the queue's store answers. */
   open(): Promise<void>
-  add<D extends Record<string, string>>(kind: JobKind<D>, id: string, data: D): Promise<void>
+  /** @param priority 1 to 2^21; lower is sooner. Jobs without one come first. */
+  add<D extends Record<string, string>>(kind: JobKind<D>, id: string, data: D, options?: { priority?: number }): Promise<void>
   /** Runs jobs of a kind. A non-retryable AppError ends a job at once; `exhausted` is told of jobs that ended without success. */
   work<D extends Record<string, string>>(
     kind: JobKind<D>,

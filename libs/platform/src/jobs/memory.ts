@@ -4,6 +4,7 @@ import type { Job, JobKind, Jobs, Worker } from './jobs.js'
 interface Entry {
   job: Job<Record<string, string>>
   state: 'waiting' | 'running' | 'done'
+  priority: number
 }
 
 /** Jobs in process memory: nothing survives a restart. */
@@ -13,10 +14,10 @@ export class MemoryJobs implements Jobs {
 
   async open(): Promise<void> {}
 
-  async add<D extends Record<string, string>>(kind: JobKind<D>, id: string, data: D): Promise<void> {
+  async add<D extends Record<string, string>>(kind: JobKind<D>, id: string, data: D, { priority = 0 }: { priority?: number } = {}): Promise<void> {
     const queue = this.#queue(kind.name)
     if (queue.has(id)) return
-    queue.set(id, { job: { id, data: JSON.parse(JSON.stringify(data)) as D, attempt: 0 }, state: 'waiting' })
+    queue.set(id, { job: { id, data: JSON.parse(JSON.stringify(data)) as D, attempt: 0 }, state: 'waiting', priority })
     this.#workers.get(kind.name)?.()
   }
 
@@ -24,7 +25,7 @@ export class MemoryJobs implements Jobs {
     let running = 0
     let stopped = false
     const pump = (): void => {
-      for (const entry of this.#queue(kind.name).values()) {
+      for (const entry of [...this.#queue(kind.name).values()].sort((a, b) => a.priority - b.priority)) {
         if (stopped || running >= options.concurrency) return
         if (entry.state !== 'waiting') continue
         entry.state = 'running'

@@ -48,7 +48,7 @@ export async function createSigner(options: SignerOptions): Promise<KeySigner> {
       const receipt: Receipt.Receipt = {
         ...terms,
         node,
-        evidenceId: options.evidenceId,
+        evidenceId: terms.evidenceId ?? options.evidenceId,
         keyKind: options.keyKind,
         issuedAt,
         settleBy: issuedAt + Receipt.settleWithinSeconds,

@@ -1,0 +1,31 @@
+import { AppError, Digest, type Hex } from '@haca/core'
+import { decodeProofDocument, encodeProofDocument, type ProofDocument } from '@haca/core/zk'
+import type { Blobs } from '../blobs/index.js'
+
+const proofKey = (receiptHash: Hex.Hex): string => `proofs/${receiptHash.slice(2, 4)}/${receiptHash.slice(2)}`
+
+/** A receipt's proof with the digest it is also kept under as evidence. */
+export interface StoredProof {
+  document: ProofDocument
+  evidenceId: Hex.Hex
+}
+
+/** The proof of a receipt, if there is one. */
+export async function readProof(blobs: Blobs, receiptHash: Hex.Hex): Promise<StoredProof | undefined> {
+  const bytes = await blobs.get(proofKey(receiptHash))
+  return bytes && identified(bytes, receiptHash)
+}
+
+/** Keeps the first proof of a receipt, for ever: proofs are random, and a second one would be another evidence of one result. */
+export async function keepProof(blobs: Blobs, document: ProofDocument): Promise<StoredProof> {
+  const { bytes } = await blobs.putOnce(proofKey(document.receiptHash), encodeProofDocument(document))
+  const kept = identified(bytes, document.receiptHash)
+  await blobs.putOnce(`evidence/${kept.evidenceId.slice(2)}`, bytes)
+  return kept
+}
+
+function identified(bytes: Uint8Array, receiptHash: Hex.Hex): StoredProof {
+  const document = decodeProofDocument(bytes)
+  if (document.receiptHash !== receiptHash) throw new AppError('proof.malformed', { detail: 'the stored proof is of another receipt' })
+  return { document, evidenceId: Digest.content(bytes) }
+}
