@@ -22,9 +22,9 @@ export async function settleCompletion(message: InferenceCompleted, settlement: 
   await Promise.all([collect(completion, settlement), settlement.receipts.add(completion)])
 }
 
-async function collect({ payment, requestId }: Completion, { payments, facts, logger }: Settlement): Promise<void> {
+async function collect({ payment, requestId }: Completion, { payments, receipts, facts, logger }: Settlement): Promise<void> {
   const end = await payments.submit(payment)
-  if (end.outcome === 'collected') return
+  if (end.outcome === 'collected') return receipts.credited(requestId, end.credit)
   paymentFailed(logger, { paymentId: payment.paymentId, requestId, reason: end.reason })
   await facts.tell(
     PaymentFailedSchema,

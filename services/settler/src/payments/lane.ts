@@ -1,9 +1,9 @@
 import { AppError, type Hex, type Payment } from '@haca/core'
 import type { Logger } from '@haca/platform/log'
-import type { Vault } from '../ports.js'
+import type { Credit, Vault } from '../ports.js'
 
 /** What became of a payment. */
-export type PaymentEnd = { outcome: 'collected'; amount: bigint } | { outcome: 'failed'; reason: PaymentFailure }
+export type PaymentEnd = { outcome: 'collected'; credit: Credit } | { outcome: 'failed'; reason: PaymentFailure }
 
 export type PaymentFailure = 'invalid_exact_evm_payload_authorization_valid_before' | 'invalid_exact_evm_nonce_already_used' | 'invalid_exact_evm_insufficient_balance'
 
@@ -124,15 +124,17 @@ export class PaymentLane {
   async #consult(batch: Item[]): Promise<Item[]> {
     const { vault } = this.options
     const ids = batch.map((item) => item.payment.paymentId)
-    const [latest, safe, safeTime] = await Promise.all([vault.credits(ids, 'latest'), vault.credits(ids, 'safe'), vault.safeTime()])
-    const open: Item[] = []
+    const [safe, safeTime] = await Promise.all([vault.credits(ids, 'safe'), vault.safeTime()])
+    const uncertain: Item[] = []
     for (const [i, item] of batch.entries()) {
-      const { amount } = safe[i] as (typeof safe)[number]
-      if (amount > 0n) this.#end(item, { outcome: 'collected', amount })
-      else if ((latest[i] as (typeof latest)[number]).amount > 0n) this.#postpone([item], this.options.flushMs)
-      else open.push(item)
+      const credit = safe[i] as Credit
+      if (credit.amount > 0n) this.#end(item, { outcome: 'collected', credit })
+      else uncertain.push(item)
     }
-    return this.#sendable(open, safeTime)
+    const latest = await vault.credits(uncertain.map((item) => item.payment.paymentId), 'latest')
+    const credited = uncertain.filter((_, i) => (latest[i] as Credit).amount > 0n)
+    this.#postpone(credited, this.options.flushMs)
+    return this.#sendable(uncertain.filter((item) => !credited.includes(item)), safeTime)
   }
 
   /** Of payments the vault has no credit for: those that can be collected now, each payer's within its balance. */

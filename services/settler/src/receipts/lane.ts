@@ -1,7 +1,7 @@
 import { AppError, Digest, Hex, type Payment } from '@haca/core'
 import type { BatchLedger, Row } from '@haca/platform/blobs'
 import type { Logger } from '@haca/platform/log'
-import type { Vault } from '../ports.js'
+import type { Credit, Vault } from '../ports.js'
 import { nonceKey } from '../refunds.js'
 import type { Completion } from '../verify-completion.js'
 import type { Committer } from './committer.js'
@@ -30,6 +30,8 @@ export interface EvidenceIn {
 interface Entry {
   completion: Completion
   addedAtMs: number
+  /** When the vault is asked about it, unless the payment lane has said so by then. */
+  askAtMs: number
   evidence: EvidenceIn | undefined
   /** Set once the vault has decided: collected amount, or 0 for good. */
   credited: bigint | undefined
@@ -47,6 +49,8 @@ interface Early {
 }
 
 const consultMax = 500
+/** The payment lane asks the vault about every payment it collects; what it has not said in this time, we ask ourselves. */
+const askEveryMs = 5_000
 /** How long evidence waits for its receipt. Longer than any backlog: only a receipt that was refused never comes. */
 const earlyMaxMs = 3_600_000
 
@@ -107,6 +111,12 @@ export class ReceiptLane {
     return sealed
   }
 
+  /** What the payment lane read in the vault, behind the safe tag. */
+  credited(requestId: Hex.Hex, { amount, refunded }: Credit): void {
+    const entry = this.#entries.get(requestId)
+    if (entry) entry.credited ??= refunded ? 0n : amount
+  }
+
   backlog(): { depth: number; oldestAgeMs: number } {
     const first = this.#entries.values().next().value
     return { depth: this.#entries.size, oldestAgeMs: first ? this.options.now() - first.addedAtMs : 0 }
@@ -118,7 +128,8 @@ export class ReceiptLane {
     const early = this.#early.get(completion.receiptHash)
     this.#early.delete(completion.receiptHash)
     if (early) sealed.then(early.resolve, early.resolve)
-    const entry: Entry = { completion, addedAtMs: this.options.now(), evidence: early?.evidence, credited: undefined, readyAtMs: undefined, sealed, resolve }
+    const now = this.options.now()
+    const entry: Entry = { completion, addedAtMs: now, askAtMs: now + askEveryMs, evidence: early?.evidence, credited: undefined, readyAtMs: undefined, sealed, resolve }
     this.#entries.set(completion.requestId, entry)
     return entry
   }
@@ -140,19 +151,16 @@ export class ReceiptLane {
 
   /** Learns from the vault, behind the safe tag, what was collected for receipts not decided yet. */
   async #askVault(): Promise<void> {
-    const open = [...this.#entries.values()].filter((entry) => entry.credited === undefined).slice(0, consultMax)
+    const now = this.options.now()
+    const open = [...this.#entries.values()].filter((entry) => entry.credited === undefined && entry.askAtMs <= now).slice(0, consultMax)
     if (open.length === 0) return
     const ids = open.map((entry) => entry.completion.payment.paymentId)
     const [credits, safeTime] = await Promise.all([this.options.vault.credits(ids, 'safe'), this.options.vault.safeTime()])
     for (const [i, entry] of open.entries()) {
-      const { amount, refunded } = credits[i] as (typeof credits)[number]
-      if (amount > 0n) entry.credited = refunded ? 0n : amount
-      else if (cannotBeCollected(entry.completion.payment, safeTime)) entry.credited = 0n
-      else {
-        // Asked again later; moved to the end, so that a long queue of open ones is asked in turn.
-        this.#entries.delete(entry.completion.requestId)
-        this.#entries.set(entry.completion.requestId, entry)
-      }
+      const credit = credits[i] as Credit
+      if (credit.amount > 0n) this.credited(entry.completion.requestId, credit)
+      else if (cannotBeCollected(entry.completion.payment, safeTime)) entry.credited ??= 0n
+      else entry.askAtMs = now + askEveryMs
     }
   }
 
