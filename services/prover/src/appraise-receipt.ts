@@ -1,20 +1,18 @@
 import { create } from '@bufbuild/protobuf'
 import { AppError, EvidenceVerdict, Hex, Receipt } from '@haca/core'
 import { EvidenceProducedSchema, RuleResultSchema, Verdict, type EvidenceProduced, type InferenceCompleted } from '@haca/proto'
-import { AppraisalRecord } from '@haca/core/tee'
-import type { Blobs, KeyArchive } from '@haca/platform/blobs'
+import type { AppraisalRecord } from '@haca/core/tee'
+import type { Blobs } from '@haca/platform/blobs'
 import { registryLagSeconds } from '@haca/platform/chain'
 import type { Native } from '@haca/platform/crypto'
 import { Wire } from '@haca/platform/wire'
+import type { KeyHistories } from './key-histories.js'
 import type { Keys } from './ports.js'
 
 export interface Appraiser {
   blobs: Blobs
-  archive: Pick<KeyArchive, 'history'>
+  histories: Pick<KeyHistories, 'of'>
   keys: Keys
-  /** What records are signed for, and by whom. */
-  recordScope: AppraisalRecord.RecordScope
-  evidenceSigner: Hex.Hex
   scope: Receipt.Scope
   primitives: Native
   /** Signs verdicts. */
@@ -86,7 +84,7 @@ async function keyValid({ node, keyKind, issuedAt }: Receipt.Receipt, { keys, no
 /** What the appraisal that counts for a receipt says of it: its key's evidence, its model, and the policy of its own epoch. */
 async function appraisalRules(receipt: Receipt.Receipt, appraiser: Appraiser): Promise<EvidenceVerdict.Rule[]> {
   if (receipt.keyKind === Receipt.keyKinds.node) return [rule('key-appraised', true, 'a plain node key: no hardware vouches for it, and none is claimed')]
-  const history = await recordsOf(receipt.node, appraiser)
+  const history = await appraiser.histories.of(receipt.node, receipt.issuedAt)
   const record = inForce(history, receipt)
   if (!record) return [rule('key-appraised', false, `the key ${receipt.node} was never appraised`)]
   // The key is appraised again in every epoch; until that is done for the receipt's own, nobody knows whether its hardware was still welcome.
@@ -117,18 +115,6 @@ function modelBound({ modelHash }: Receipt.Receipt, { models }: AppraisalRecord.
   if (models.length === 0) return rule('model-bound', true, 'the node forwards to another provider: model weights unknown')
   const ok = models.some((model) => Hex.equals(model, modelHash))
   return rule('model-bound', ok, ok ? 'the evidence binds the key to this model' : `the key is bound to ${models.length} other models`)
-}
-
-/** A key's records as archived; what we did not sign is left out. */
-async function recordsOf(node: Hex.Hex, { archive, recordScope, evidenceSigner, primitives }: Appraiser): Promise<AppraisalRecord.AppraisalRecord[]> {
-  const signed = await archive.history(node).catch((cause: unknown) => {
-    throw new AppError('archive.unreachable', { retryable: true, cause })
-  })
-  const ours = signed.filter((one) => {
-    const by = AppraisalRecord.signerOfRecord(one, recordScope, primitives)
-    return by !== undefined && Hex.equals(by, evidenceSigner)
-  })
-  return ours.map(({ record }) => AppraisalRecord.decodeRecord(record))
 }
 
 function kindAllowed({ keyKind }: Receipt.Receipt, { simulatedAllowed }: Appraiser): EvidenceVerdict.Rule {

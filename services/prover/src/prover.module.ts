@@ -19,6 +19,7 @@ import { attestationService } from './attestation.grpc.js'
 import { MemoryChallenges, RedisChallenges } from './challenges.js'
 import type { ProverConfig } from './config.js'
 import { consumeCompletions, type Line } from './consumer.js'
+import { KeyHistories } from './key-histories.js'
 import { LiveKeys, type Watch } from './live-keys.js'
 import { noCollateral } from './no-collateral.js'
 import { ChainRegistrar } from './registrar.js'
@@ -79,8 +80,8 @@ export async function compose(config: ProverConfig, logger: Logger, verifiers: r
   const running = await consumeCompletions(
     line,
     {
-      ...{ blobs, archive, keys, primitives, recordScope, scope, evidenceKey, now },
-      evidenceSigner: Secp256k1.addressOfKey(evidenceKey),
+      ...{ blobs, keys, primitives, scope, evidenceKey, now },
+      histories: new KeyHistories({ archive, recordScope, primitives, now, evidenceSigner: Secp256k1.addressOfKey(evidenceKey) }),
       simulatedAllowed: verifiers.some(({ kind }) => kind === 'simulated'),
     },
     {
