@@ -37,10 +37,10 @@ export function consumeEvents(bus: Bus, projection: Projection, inFlightMax: num
   return Promise.all([
     bus.consume({ group: `${group}-completed`, schema: InferenceCompletedSchema, inFlightMax, handler: (m) => completed(m, projection) }),
     bus.consume({ group: `${group}-voided`, schema: InferenceVoidedSchema, inFlightMax, handler: (m) => voided(m, projection) }),
-    bus.consume({ group: `${group}-settled`, schema: PaymentSettledSchema, inFlightMax, handler: (m) => paymentSettled(m, projection) }),
-    bus.consume({ group: `${group}-failed`, schema: PaymentFailedSchema, inFlightMax, handler: (m) => paymentFailed(m, projection) }),
-    bus.consume({ group: `${group}-evidence`, schema: EvidenceProducedSchema, inFlightMax, handler: (m) => evidenceProduced(m, projection) }),
-    bus.consume({ group: `${group}-batches`, schema: BatchSettledSchema, inFlightMax, handler: (m) => batchSettled(m, projection) }),
+    bus.consume({ group: `${group}-settled`, schema: PaymentSettledSchema, inFlightMax, gatherMs: 50, handler: (m) => paymentSettled(m, projection) }),
+    bus.consume({ group: `${group}-failed`, schema: PaymentFailedSchema, inFlightMax, gatherMs: 50, handler: (m) => paymentFailed(m, projection) }),
+    bus.consume({ group: `${group}-evidence`, schema: EvidenceProducedSchema, inFlightMax, gatherMs: 50, handler: (m) => evidenceProduced(m, projection) }),
+    bus.consume({ group: `${group}-batches`, schema: BatchSettledSchema, inFlightMax, gatherMs: 50, handler: (m) => batchSettled(m, projection) }),
   ])
 }
 

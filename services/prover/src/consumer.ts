@@ -49,6 +49,7 @@ export async function consumeCompletions(line: Line, appraiser: Appraiser, provi
   const consumption = await line.bus.consume({
     group: 'prover',
     schema: InferenceCompletedSchema,
+    gatherMs: 100, // evidence is waited for by nobody but the next batch
     inFlightMax: line.inFlightMax,
     handler: (message) => (promisesProof(message) ? proofs : pending).run(receiptOf(message, appraiser), message),
   })

@@ -7,13 +7,16 @@ import { settleCompletion, type Settlement } from './settle-completion.js'
 import { settleUpfront, type UpfrontSettlement } from './settle-upfront.js'
 import { verifyVoid } from './verify-completion.js'
 
+/** Batches are sealed in seconds: completions, voids and verdicts may gather. A payment that comes before its work may not. */
+const gatherMs = 100
+
 /** The settler's inputs. Records are committed when their effect is durable: a receipt sealed, a payment ended. */
 export async function consumeAll(bus: Bus, settlement: Settlement & UpfrontSettlement, inFlightMax: number): Promise<Consumption[]> {
   return Promise.all([
-    bus.consume({ group: 'settler-completions', schema: InferenceCompletedSchema, inFlightMax, handler: (m) => settleCompletion(m, settlement) }),
+    bus.consume({ group: 'settler-completions', schema: InferenceCompletedSchema, inFlightMax, gatherMs, handler: (m) => settleCompletion(m, settlement) }),
     bus.consume({ group: 'settler-upfront', schema: PaymentRequestedSchema, inFlightMax, handler: (m) => settleUpfront(m, settlement) }),
-    bus.consume({ group: 'settler-evidence', schema: EvidenceProducedSchema, inFlightMax, handler: (m) => takeEvidence(m, settlement) }),
-    bus.consume({ group: 'settler-voids', schema: InferenceVoidedSchema, inFlightMax, handler: (m) => takeVoid(m, settlement) }),
+    bus.consume({ group: 'settler-evidence', schema: EvidenceProducedSchema, inFlightMax, gatherMs, handler: (m) => takeEvidence(m, settlement) }),
+    bus.consume({ group: 'settler-voids', schema: InferenceVoidedSchema, inFlightMax, gatherMs, handler: (m) => takeVoid(m, settlement) }),
   ])
 }
 

@@ -24,6 +24,7 @@ export interface KafkaBusOptions {
 const recordBytesMax = 4 << 20
 const batchRecordsMax = 500
 const commitEveryMs = 200
+const gatherMs = 10
 
 /**
  * The bus on Kafka, by kafkajs. Reading never waits for work: records go to their handlers at once, up to the limit in
@@ -306,6 +307,7 @@ class KafkaConsumption<D extends DescMessage> implements Consumption {
       if (this.#stopping.signal.aborted || !isRunning() || isStale()) return
       this.#handOut(batch.topic, batch.partition, record)
     }
+    await pause(this.options.gatherMs ?? gatherMs)
     await heartbeat()
   }
 
