@@ -2,18 +2,23 @@ import { AppError, Lifecycle, type Hex, type Payment } from '@haca/core'
 import type { Logger } from '@haca/platform/log'
 import { connectRedis, untilReady, type Redis, type RedisOptions } from '@haca/platform/store'
 import type { Claim, ClaimId, Claims, Exposure, ExposureLimits, PayerFacts, Reserved } from '../ports.js'
+import { Convoy } from './convoy.js'
 import * as Scripts from './scripts.js'
 
 /** A claim outlives its authorisation by this; after that the token's own clock refuses the payment. */
 const keepAfterExpiryMs = 3_600_000
 const leaseMs = 10_000
 const payerTtlMs = 30 * 24 * 3_600_000
+/** Claims one script works on at most; Redis does nothing else meanwhile. */
+const togetherMax = 64
 
 type Command = (...args: (string | number)[]) => Promise<unknown>
 
 /** Claims in Redis. Everything that must happen together is one script. */
 export class RedisClaims implements Claims {
   readonly #redis: Redis & Record<'reserve' | 'transitionClaim' | 'paidClaim' | 'releaseClaim' | 'takeOver' | 'restoreClaim' | 'setPayer' | 'renewRebuild' | 'markReady', Command>
+  readonly #reserving = new WeakMap<ExposureLimits, Convoy<Reservation, Reserved>>()
+  readonly #moving = new Convoy<Move, Lifecycle.Transition | 'missing'>((moves) => this.#move(moves), togetherMax)
   #subscriber: Redis | undefined
 
   constructor(
@@ -22,9 +27,9 @@ export class RedisClaims implements Claims {
     readonly logger: Logger,
   ) {
     this.#redis = connectRedis({ ...options, pipelined: true }, logger) as never
-    const define = (name: string, lua: string, numberOfKeys: number): void => this.#redis.defineCommand(name, { lua, numberOfKeys })
-    define('reserve', Scripts.reserve, 7)
-    define('transitionClaim', Scripts.transition, 5)
+    const define = (name: string, lua: string, numberOfKeys?: number): void => this.#redis.defineCommand(name, numberOfKeys === undefined ? { lua } : { lua, numberOfKeys })
+    define('reserve', Scripts.reserve)
+    define('transitionClaim', Scripts.transition)
     define('paidClaim', Scripts.paid, 4)
     define('releaseClaim', Scripts.release, 6)
     define('takeOver', Scripts.takeOver, 1)
@@ -39,20 +44,10 @@ export class RedisClaims implements Claims {
     return untilReady(this.#redis, this.logger)
   }
 
-  async reserve(claim: Omit<Claim, 'state'>, limits: ExposureLimits, nowMs: number): Promise<Reserved> {
-    const k = this.#keysOf(claim)
-    const answer = (await this.#run(() =>
-      this.#redis.reserve(
-        ...[this.#key('ready'), k.claim, k.payer, k.totals, k.lost, k.due, k.alias],
-        ...[claim.paymentId, claim.requestId, claim.fingerprint, claim.amount.toString(), claim.flow, claim.validBefore * 1000],
-        ...[nowMs, limits.payerCap.toString(), limits.totalCap.toString(), limits.balanceMaxAgeMs, ttlMs(claim, nowMs), leaseMs],
-        factsOf(claim),
-      ),
-    )) as [string, (string | string[])?]
-    const [outcome, detail] = answer
-    if (outcome === 'existing') return { outcome, claim: decode(detail as string[]) }
-    if (outcome === 'exposed') return { outcome, reason: detail as Exposure }
-    return { outcome } as Reserved
+  reserve(claim: Omit<Claim, 'state'>, limits: ExposureLimits, nowMs: number): Promise<Reserved> {
+    let convoy = this.#reserving.get(limits)
+    if (!convoy) this.#reserving.set(limits, (convoy = new Convoy((items) => this.#reserve(items, limits), togetherMax)))
+    return convoy.join({ claim, nowMs })
   }
 
   async takeOver(paymentId: Hex.Hex, nowMs: number): Promise<boolean> {
@@ -66,10 +61,8 @@ export class RedisClaims implements Claims {
     await this.#run(() => this.#redis.releaseClaim(k.claim, k.payer, k.totals, k.lost, k.due, k.alias, paymentId))
   }
 
-  async transition(claim: ClaimId, to: Lifecycle.State, patch: object = {}): Promise<Lifecycle.Transition | 'missing'> {
-    const k = this.#keysOf(claim)
-    const { applied, already } = origins[to]
-    return (await this.#run(() => this.#redis.transitionClaim(k.claim, k.payer, k.totals, k.lost, k.due, claim.paymentId, applied, already, 'state', to, ...fieldsOf(patch)))) as Lifecycle.Transition | 'missing'
+  transition(claim: ClaimId, to: Lifecycle.State, patch: object = {}): Promise<Lifecycle.Transition | 'missing'> {
+    return this.#moving.join({ claim, to, patch })
   }
 
   async paid(claim: ClaimId, patch: object): Promise<Lifecycle.Transition | 'missing'> {
@@ -158,6 +151,28 @@ export class RedisClaims implements Claims {
     this.#subscriber?.disconnect()
   }
 
+  async #reserve(items: readonly Reservation[], limits: ExposureLimits): Promise<Reserved[]> {
+    const keys = [this.#key('ready'), this.#key('outstanding'), this.#key('lost'), this.#key('due')]
+    const fields: (string | number)[] = [limits.payerCap.toString(), limits.totalCap.toString(), limits.balanceMaxAgeMs, leaseMs]
+    for (const { claim, nowMs } of items) {
+      keys.push(this.#claimKey(claim.paymentId), this.#payerKey(claim.payer), this.#key(`request:${claim.requestId}`))
+      fields.push(claim.paymentId, claim.requestId, claim.fingerprint, claim.amount.toString(), claim.flow, claim.validBefore * 1000, nowMs, ttlMs(claim, nowMs), factsOf(claim))
+    }
+    const answers = (await this.#run(() => this.#redis.reserve(keys.length, ...keys, ...fields))) as ReserveAnswer[]
+    return answers.map(reservedOf)
+  }
+
+  async #move(moves: readonly Move[]): Promise<(Lifecycle.Transition | 'missing')[]> {
+    const keys = [this.#key('outstanding'), this.#key('lost'), this.#key('due')]
+    const fields: (string | number)[] = []
+    for (const { claim, to, patch } of moves) {
+      const values = fieldsOf(patch)
+      keys.push(this.#claimKey(claim.paymentId), this.#payerKey(claim.payer))
+      fields.push(claim.paymentId, origins[to].applied, origins[to].already, values.length + 2, 'state', to, ...values)
+    }
+    return (await this.#run(() => this.#redis.transitionClaim(keys.length, ...keys, ...fields))) as (Lifecycle.Transition | 'missing')[]
+  }
+
   #keysOf({ paymentId, payer, requestId }: { paymentId: Hex.Hex; payer: Hex.Hex; requestId?: Hex.Hex }) {
     return {
       claim: this.#claimKey(paymentId),
@@ -189,6 +204,24 @@ export class RedisClaims implements Claims {
       throw new AppError('claims.unreachable', { retryable: true, cause, detail: 'the payment claims cannot be read now; nothing was charged' })
     }
   }
+}
+
+interface Reservation {
+  claim: Omit<Claim, 'state'>
+  nowMs: number
+}
+
+interface Move {
+  claim: ClaimId
+  to: Lifecycle.State
+  patch: object
+}
+
+type ReserveAnswer = Exclude<Reserved['outcome'], 'existing' | 'exposed'> | ['existing', string[]] | ['exposed', Exposure]
+
+function reservedOf(answer: ReserveAnswer): Reserved {
+  if (!Array.isArray(answer)) return { outcome: answer }
+  return answer[0] === 'existing' ? { outcome: 'existing', claim: decode(answer[1]) } : { outcome: 'exposed', reason: answer[1] }
 }
 
 /** Lua numbers are doubles; a balance beyond is as good as this. */

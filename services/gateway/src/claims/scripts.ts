@@ -1,76 +1,103 @@
 // Lua that Redis runs atomically. All keys of a deployment share one hash tag, so that a cluster keeps them on one node.
 // Amounts are integers below 2^53; the gateway offers nothing larger.
 
-/** KEYS ready claim payer totals lost due alias · ARGV see RedisClaims.reserve. */
+/**
+ * KEYS ready totals lost due, then for each claim: claim payer alias · ARGV payer cap, total cap, age of a balance, lease, then for each claim nine
+ * fields: see RedisClaims.reserve. Answers one by one, each as if it had been asked alone.
+ */
 export const reserve = `
-if redis.call('EXISTS', KEYS[1]) == 0 then return {'not-ready'} end
-local known = redis.call('HMGET', KEYS[2], 'requestId', 'fingerprint')
-if known[1] then
-  if known[1] ~= ARGV[2] or known[2] ~= ARGV[3] then return {'conflict'} end
-  return {'existing', redis.call('HGETALL', KEYS[2])}
-end
-local now, amount = tonumber(ARGV[7]), tonumber(ARGV[4])
-local payer = redis.call('HMGET', KEYS[3], 'balance', 'balanceAtMs', 'exposure', 'settled', 'owed', 'contract')
-if not payer[2] or now - tonumber(payer[2]) > tonumber(ARGV[10]) then return {'stale-payer'} end
-if payer[6] == '1' then return {'exposed', 'contract-payer'} end
-local exposure, settled = tonumber(payer[3] or '0'), tonumber(payer[4] or '0')
-if exposure + amount > tonumber(payer[1]) then return {'exposed', 'insufficient-balance'} end
-local counted = '0'
-if ARGV[5] == 'authorization' then
-  local payerCap = tonumber(ARGV[8])
-  if tonumber(payer[5] or '0') > 0 then return {'exposed', 'debtor'} end
-  if exposure + amount > math.max(payerCap, settled) then return {'exposed', 'payer-cap'} end
-  if settled < payerCap then
-    local risked = tonumber(redis.call('GET', KEYS[4]) or '0') + tonumber(redis.call('GET', KEYS[5]) or '0')
-    if risked + amount > tonumber(ARGV[9]) then return {'exposed', 'total-cap'} end
-    redis.call('INCRBY', KEYS[4], amount)
-    counted = '1'
+local ready = redis.call('EXISTS', KEYS[1]) == 1
+local payerCap, totalCap, maxAgeMs, leaseMs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local risked
+local function reserve(claimKey, payerKey, aliasKey, paymentId, requestId, fingerprint, amountText, flow, dueAtMs, nowMs, ttlMs, facts)
+  if not ready then return 'not-ready' end
+  local known = redis.call('HMGET', claimKey, 'requestId', 'fingerprint')
+  if known[1] then
+    if known[1] ~= requestId or known[2] ~= fingerprint then return 'conflict' end
+    return {'existing', redis.call('HGETALL', claimKey)}
   end
+  local now, amount = tonumber(nowMs), tonumber(amountText)
+  local payer = redis.call('HMGET', payerKey, 'balance', 'balanceAtMs', 'exposure', 'settled', 'owed', 'contract')
+  if not payer[2] or now - tonumber(payer[2]) > maxAgeMs then return 'stale-payer' end
+  if payer[6] == '1' then return {'exposed', 'contract-payer'} end
+  local exposure, settled = tonumber(payer[3] or '0'), tonumber(payer[4] or '0')
+  if exposure + amount > tonumber(payer[1]) then return {'exposed', 'insufficient-balance'} end
+  local counted = '0'
+  if flow == 'authorization' then
+    if tonumber(payer[5] or '0') > 0 then return {'exposed', 'debtor'} end
+    if exposure + amount > math.max(payerCap, settled) then return {'exposed', 'payer-cap'} end
+    if settled < payerCap then
+      risked = risked or tonumber(redis.call('GET', KEYS[2]) or '0') + tonumber(redis.call('GET', KEYS[3]) or '0')
+      if risked + amount > totalCap then return {'exposed', 'total-cap'} end
+      redis.call('INCRBY', KEYS[2], amount)
+      risked = risked + amount
+      counted = '1'
+    end
+  end
+  redis.call('HINCRBY', payerKey, 'exposure', amount)
+  redis.call('HSET', claimKey, 'state', 'reserved', 'counted', counted, 'released', '0', 'leaseUntilMs', now + leaseMs, 'requestId', requestId, 'fingerprint', fingerprint, 'amount', amountText, 'flow', flow, 'facts', facts)
+  redis.call('PEXPIRE', claimKey, ttlMs)
+  redis.call('SET', aliasKey, paymentId, 'PX', ttlMs)
+  redis.call('ZADD', KEYS[4], dueAtMs, paymentId)
+  return 'reserved'
 end
-redis.call('HINCRBY', KEYS[3], 'exposure', amount)
-redis.call('HSET', KEYS[2], 'state', 'reserved', 'counted', counted, 'released', '0', 'leaseUntilMs', now + tonumber(ARGV[12]), 'requestId', ARGV[2], 'fingerprint', ARGV[3], 'amount', ARGV[4], 'flow', ARGV[5], 'facts', ARGV[13])
-redis.call('PEXPIRE', KEYS[2], ARGV[11])
-redis.call('SET', KEYS[7], ARGV[1], 'PX', ARGV[11])
-redis.call('ZADD', KEYS[6], ARGV[6], ARGV[1])
-return {'reserved'}
+local answers = {}
+for i = 1, (#KEYS - 4) / 3 do
+  local k, a = 2 + 3 * i, 9 * i - 5
+  answers[i] = reserve(KEYS[k], KEYS[k + 1], KEYS[k + 2], unpack(ARGV, a + 1, a + 9))
+end
+return answers
 `
 
 /** Ends what a claim counts for in the exposure ledger, once. Used by the scripts below. */
 const releaseExposure = `
-local function releaseExposure(how)
-  local claim = redis.call('HMGET', KEYS[1], 'released', 'amount', 'counted', 'flow')
+local function releaseExposure(how, claimKey, payerKey, totalsKey, lostKey)
+  local claim = redis.call('HMGET', claimKey, 'released', 'amount', 'counted', 'flow')
   if claim[1] ~= '0' then return end
   local amount = tonumber(claim[2])
-  redis.call('HSET', KEYS[1], 'released', '1')
-  redis.call('HINCRBY', KEYS[2], 'exposure', -amount)
-  if claim[3] == '1' then redis.call('DECRBY', KEYS[3], amount) end
+  redis.call('HSET', claimKey, 'released', '1')
+  redis.call('HINCRBY', payerKey, 'exposure', -amount)
+  if claim[3] == '1' then redis.call('DECRBY', totalsKey, amount) end
   if how == 'paid' then
-    redis.call('HINCRBY', KEYS[2], 'settled', amount)
-    redis.call('HINCRBY', KEYS[2], 'version', 1)
-    if redis.call('HEXISTS', KEYS[2], 'balance') == 1 then redis.call('HINCRBY', KEYS[2], 'balance', -amount) end
+    redis.call('HINCRBY', payerKey, 'settled', amount)
+    redis.call('HINCRBY', payerKey, 'version', 1)
+    if redis.call('HEXISTS', payerKey, 'balance') == 1 then redis.call('HINCRBY', payerKey, 'balance', -amount) end
   elseif how == 'lost' then
-    redis.call('HINCRBY', KEYS[2], 'owed', amount)
+    redis.call('HINCRBY', payerKey, 'owed', amount)
     if claim[3] == '1' then
-      redis.call('INCRBY', KEYS[4], amount)
-      redis.call('PEXPIRE', KEYS[4], 86400000, 'NX')
+      redis.call('INCRBY', lostKey, amount)
+      redis.call('PEXPIRE', lostKey, 86400000, 'NX')
     end
   end
 end
 `
 
-/** KEYS claim payer totals lost due · ARGV payment id, states that may move there, states that are there already, then the fields to set: state first. */
+/**
+ * KEYS totals lost due, then for each claim: claim payer · ARGV for each claim: payment id, states that may move there, states that are there already, how
+ * many names and values follow, and those to set: state first. Answers one by one.
+ */
 export const transition = `${releaseExposure}
-local state = redis.call('HGET', KEYS[1], 'state')
-if not state then return 'missing' end
-if string.find(ARGV[3], ',' .. state .. ',', 1, true) then return 'already' end
-if not string.find(ARGV[2], ',' .. state .. ',', 1, true) then return 'conflict' end
-redis.call('HSET', KEYS[1], unpack(ARGV, 4))
-local ends = ({settled = 'paid', void = 'void', unpaid = 'lost'})[ARGV[5]]
-if ends then
-  releaseExposure(ends)
-  redis.call('ZREM', KEYS[5], ARGV[1])
+local ends = {settled = 'paid', void = 'void', unpaid = 'lost'}
+local function move(claimKey, payerKey, a, count)
+  local state = redis.call('HGET', claimKey, 'state')
+  if not state then return 'missing' end
+  if string.find(ARGV[a + 3], ',' .. state .. ',', 1, true) then return 'already' end
+  if not string.find(ARGV[a + 2], ',' .. state .. ',', 1, true) then return 'conflict' end
+  redis.call('HSET', claimKey, unpack(ARGV, a + 5, a + 4 + count))
+  local how = ends[ARGV[a + 6]]
+  if how then
+    releaseExposure(how, claimKey, payerKey, KEYS[1], KEYS[2])
+    redis.call('ZREM', KEYS[3], ARGV[a + 1])
+  end
+  return 'applied'
 end
-return 'applied'
+local answers, a = {}, 0
+for i = 1, (#KEYS - 3) / 2 do
+  local count = tonumber(ARGV[a + 4])
+  answers[i] = move(KEYS[2 + 2 * i], KEYS[3 + 2 * i], a, count)
+  a = a + 4 + count
+end
+return answers
 `
 
 /** KEYS claim payer totals lost · ARGV fields to set. An upfront payment was collected. */
@@ -78,7 +105,7 @@ export const paid = `${releaseExposure}
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'missing' end
 redis.call('HSET', KEYS[1], unpack(ARGV))
-releaseExposure('paid')
+releaseExposure('paid', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 if state == 'paying' or state == 'reserved' then
   redis.call('HSET', KEYS[1], 'state', 'accepted')
   return 'applied'
@@ -89,7 +116,7 @@ return 'already'
 /** KEYS claim payer totals lost due alias. */
 export const release = `${releaseExposure}
 if redis.call('HGET', KEYS[1], 'state') ~= 'reserved' then return 0 end
-releaseExposure('void')
+releaseExposure('void', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 redis.call('DEL', KEYS[1], KEYS[6])
 redis.call('ZREM', KEYS[5], ARGV[1])
 return 1
