@@ -1,4 +1,4 @@
-import { Hex, Secp256k1 } from '@haca/core'
+import { Secp256k1, type Hex } from '@haca/core'
 import { AppraisalRecord } from '@haca/core/tee'
 import { KeyArchive, MemoryBlobs } from '@haca/platform/blobs'
 import { beforeEach, describe, expect, it } from 'vitest'
