@@ -65,7 +65,12 @@ COPY services/prover/package.json services/prover/
 RUN --mount=type=cache,target=/root/.npm npm install --no-audit --no-fund --omit=dev --ignore-scripts --workspace @haca/prover \
  && rm -rf node_modules/typescript node_modules/@typescript
 
-# The proving engine, which is Rust and has no dependency that runs.
+# What no JavaScript can do, in Rust: the ioctl of the Nitro security module, and the proving engine. Both link to nothing but libc.
+FROM ${RUST} AS nsm-bridge
+WORKDIR /nsm-bridge
+COPY services/inference/nsm-bridge ./
+RUN --mount=type=cache,target=/usr/local/cargo/registry cargo build --release --locked && install -D target/release/nsm-bridge /out/nsm-bridge
+
 FROM ${RUST} AS engine
 WORKDIR /engine
 COPY services/prover/engine ./
@@ -102,6 +107,7 @@ FROM runtime AS inference
 ENV NODE_OPTIONS="--enable-source-maps --disable-warning=TimeoutNegativeWarning --max-old-space-size-percentage=40"
 COPY --from=inference-modules /src/node_modules node_modules
 COPY --from=build /out/services/inference services/inference
+COPY --from=nsm-bridge /out/nsm-bridge /usr/local/bin/nsm-bridge
 COPY models models
 EXPOSE 8080
 ENTRYPOINT ["node", "services/inference/dist/main.js"]

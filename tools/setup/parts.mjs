@@ -65,6 +65,7 @@ export async function requireChromium(quiet) {
 }
 
 const engine = join(root, 'services/prover/engine')
+const bridge = join(root, 'services/inference/nsm-bridge')
 
 /** Builds the Rust proving engine where cargo is. Where it is not, proofs come from snarkjs, several times slower; that is said. */
 export async function buildEngine({ required, quiet }) {
@@ -72,5 +73,6 @@ export async function buildEngine({ required, quiet }) {
     if (required) fail('cargo is not installed, and the proving engine is measured and tested; install Rust (rustup, or the rustc and cargo of a recent distribution)')
     return say('   ! cargo is not installed: proofs will come from snarkjs, several times slower', quiet)
   }
+  await must('building the bridge to the Nitro security module', 'cargo', ['build', '--release', '--locked', '--manifest-path', join(bridge, 'Cargo.toml'), '--target-dir', join(bridge, 'target')], { quiet })
   await must('building the proving engine', 'cargo', ['build', '--release', '--locked', '--manifest-path', join(engine, 'Cargo.toml'), '--target-dir', join(engine, 'target')], { quiet })
 }

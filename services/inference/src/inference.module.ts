@@ -14,10 +14,12 @@ import { hostname } from 'node:os'
 import type { InferenceConfig } from './config.js'
 import { consumeRequests } from './consumer.js'
 import { GrpcVerifier } from './enclave/ceremony.js'
+import { ConfigfsTsm } from './enclave/configfs-tsm.js'
 import { Dstack } from './enclave/dstack.js'
 import { enroll } from './enclave/enroll.js'
 import type { Hardware } from './enclave/hardware.js'
 import { Keyring } from './enclave/keyring.js'
+import { Nitro } from './enclave/nitro.js'
 import { OpenGradientKey } from './enclave/opengradient.js'
 import { Batcher } from './engine/batcher.js'
 import { Engine } from './engine/engine.js'
@@ -57,7 +59,7 @@ export async function compose(config: InferenceConfig, logger: Logger, seams?: S
       { schema: InferenceRequestedSchema, pool: env.INFERENCE_POOL },
       ...[InferenceCompletedSchema, InferenceVoidedSchema, NodeHeartbeatSchema].map((schema) => ({ schema })),
     ])
-    const hardware = await Dstack.connect(env.INFERENCE_TEE_SOCKET)
+    const hardware = await hardwareOf(env)
     refuseSimulation(hardware, config)
     const claimed = {
       ...{ chainId: env.CHAIN_ID, registry: env.TEE_REGISTRY_ADDRESS, imageId: env.INFERENCE_IMAGE_ID, models: [...models.keys()] },
@@ -109,6 +111,18 @@ export async function compose(config: InferenceConfig, logger: Logger, seams?: S
       ...healthProviders({ serving: () => running.heartbeat !== undefined, kafka: () => bus.ping() }),
       { provide: 'shutdown', useFactory: () => shutdown({ running, engine, stopping, prover, bus: seams ? undefined : bus, drainMs: config.drainMs }) },
     ],
+  }
+}
+
+/** The machine this node runs on. One program for all of them. */
+async function hardwareOf(env: InferenceConfig['env']): Promise<Hardware> {
+  switch (env.INFERENCE_TEE) {
+    case 'dstack':
+      return Dstack.connect(env.INFERENCE_TEE_SOCKET)
+    case 'configfs-tsm':
+      return ConfigfsTsm.connect()
+    case 'nitro':
+      return new Nitro(env.INFERENCE_NSM_BRIDGE)
   }
 }
 

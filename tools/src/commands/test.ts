@@ -26,8 +26,27 @@ const vitest = (project: string): Suite => ({
   },
 })
 
+/** The tests of a Rust crate; they come in several groups, each with a line of its own. */
+const cargo = (crate: string): Suite => {
+  const sum = { passed: 0, failed: 0 }
+  return {
+    name: crate,
+    command: 'cargo',
+    args: ['test', '--locked', '--quiet', '--manifest-path', join(root, crate, 'Cargo.toml'), '--target-dir', join(root, crate, 'target')],
+    read: (line) => {
+      const match = /test result: \w+\. (\d+) passed; (\d+) failed/.exec(line)
+      if (!match) return undefined
+      sum.passed += Number(match[1])
+      sum.failed += Number(match[2])
+      return { ...sum }
+    },
+  }
+}
+
 const suites: Suite[] = [
   vitest('unit'),
+  cargo('services/prover/engine'),
+  cargo('services/inference/nsm-bridge'),
   {
     name: 'contracts',
     command: process.execPath,

@@ -1,0 +1,10 @@
+// What runs inside the enclave: the machine's word for a key, the ceremony that gets it believed, and the keys.
+export { haveAppraised, type Claimed, type Verifier } from './ceremony.js'
+export { certificatesOf, ConfigfsTsm } from './configfs-tsm.js'
+export { Dstack } from './dstack.js'
+export { enroll, type Enrolment } from './enroll.js'
+export type { Hardware } from './hardware.js'
+export { Keyring, type KeyringOptions } from './keyring.js'
+export { Nitro } from './nitro.js'
+export { OpenGradientKey } from './opengradient.js'
+export { createSigner, newKey, type KeySigner } from './signer.js'
