@@ -1,8 +1,10 @@
 import { EntryKind, policyRegistryAbi } from '@haca/contracts'
 import type { Hex } from '@haca/core'
-import { AppraisalRecord } from '@haca/core/tee'
+import { AppraisalRecord, VENDOR_ROOTS } from '@haca/core/tee'
 import { DirectoryBlobs, KeyArchive } from '@haca/platform/blobs'
 import { Caller, digitBody, eventually, fundedWallets, localHardware, type Part, requiredOf, roles, signPayment, type Stack, startNode, startStack, type Wallet } from '@haca/tools'
+import { HacaClient, chainReader, type Network } from '@haca/sdk'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -112,6 +114,21 @@ describe('a hardware product', () => {
     for (const { requestId } of sold.values()) {
       await anchored(requestId)
       expect((await caller.json(`/v1/receipts/${requestId}`)).status).toBe(200)
+    }
+  })
+
+  it('is a mark on them for whoever checks: they hold, and say what became of their signer', async () => {
+    const network: Network = { ...stack.contracts, token: stack.token, offerSigners: [stack.roles.offers as Hex.Hex], evidenceSigners: stack.evidenceSigners, policySigners: stack.policySigners }
+    const roots = { ...VENDOR_ROOTS, simulated: [new Uint8Array(readFileSync(stack.simulatedRoot))] }
+    const client = new HacaClient({ url: stack.gateway.http, network, roots, chain: chainReader(stack.rpc, network, 'latest') })
+    for (const { requestId, node } of sold.values()) {
+      const { product } = await newest(node)
+      const { claims, marks, consistent } = await client.verify({ bundle: await client.receipt(requestId) })
+      expect(claims.tee_attested).toMatchObject({ status: 'asserted' })
+      expect(consistent).toBe(true)
+      const mark = `signer later revoked: product simulated/${first} was removed in epoch 101: an incident`
+      if (product === first) expect(marks).toContain(mark)
+      else expect(marks).toEqual([])
     }
   })
 

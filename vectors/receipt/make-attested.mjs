@@ -195,7 +195,7 @@ for (const [name, [node, verifier]] of Object.entries(enrolments)) {
   collected[name] = collect(name, node)
   const { record, json } = await appraised(collected[name], verifier)
   publish(name, { evidenceId: collected[name].evidenceId, record }, [json])
-  lives[name] = { keyKind: keyKinds[node.kind], notBefore: appraisedAt, notAfter: record.expiresAt, retiredAt: 0, reason: '', evidenceId: record.evidenceId }
+  lives[name] = { keyKind: keyKinds[node.kind], notBefore: receivedAt - 60, notAfter: record.expiresAt, retiredAt: 0, reason: '', evidenceId: record.evidenceId }
 }
 
 /** The attestation of a key with other records: more of them, or by somebody else. */
@@ -206,6 +206,8 @@ async function vary(name, base, ...appraisals) {
 const productGone = { entry: 'product', value: 'tdx/fmspc:90C06F000000', reason: 'an advisory without a fix' }
 const afterRemoval = { against: true, epoch: 43, at: t0 + 120, removals: [{ ...productGone, epoch: 43 }] }
 await vary('tdxLaterGone', 'tdx', {}, afterRemoval)
+await vary('tdxGoneAtOnce', 'tdx', {}, { ...afterRemoval, at: issuedAt })
+await vary('tdxShuffled', 'tdx', afterRemoval, {})
 await vary('tdxByStranger', 'tdx', { signer: secret('stranger') })
 await vary('tdxOtherRegistry', 'tdx', { scope: { chainId: here.chainId, registry: policyRegistry } })
 await vary('tdxAgainst', 'tdx', { against: true, epoch: 43, removals: [{ ...productGone, epoch: 43 }] })
@@ -331,7 +333,9 @@ add('a model the key is not bound to', 'nitro', { receipt: { modelHash: `0x${mod
 add('a bound model that no policy lists', 'strangeModel', { receipt: { modelHash: `0x${models.stray}` }, claims: { ...good.tdx, model_weights: refuted }, because: { model_weights: 'on no list' } })
 
 // Dates and the key’s life.
-add('dated before the key was appraised', 'tdx', { receipt: { issuedAt: appraisedAt - 1 }, claims: fallen, leaf: 'signer-invalid' })
+add('dated before the key was appraised', 'tdx', { receipt: { issuedAt: receivedAt - 61 }, claims: fallen, leaf: 'signer-invalid' })
+add('dated before the key was appraised, by a clock that is a minute behind', 'tdx', { receipt: { issuedAt: receivedAt - 60 }, claims: good.tdx })
+add('dated in the key’s last second', 'nitro', { receipt: { issuedAt: t0 + 3602 }, claims: good.nitro })
 add('dated after the key expired', 'nitro', { receipt: { issuedAt: t0 + 3603 }, claims: fallen, leaf: 'signer-invalid' })
 add('dated back into the key’s life, and anchored too late', 'tdx', { anchoredAt: issuedAt + 1801, claims: good.tdx, leaf: 'anchored-late' })
 add('a key retired before', 'tdx', { life: { retiredAt: issuedAt - 10 }, claims: good.tdx, chainClaims: fallen, leaf: 'signer-invalid' })
@@ -354,11 +358,17 @@ add('a product removed later, as the archive has it', 'tdx', { removals: [gone],
 add('a product removed later, as the verifier found', 'tdx', { attestation: 'tdxLaterGone', removals: [gone], claims: good.tdx, marks: [goneMark] })
 add('a product removed in the receipt’s own epoch', 'tdx', { receipt: { policyEpoch: 43 }, removals: [gone], removed: true, archived: true, claims: fallen, because: { tee_attested: productGone.reason } })
 add('a product removed in the receipt’s own epoch, as the verifier found', 'tdx', { attestation: 'tdxLaterGone', receipt: { policyEpoch: 43 }, removals: [gone], removed: true, claims: fallen, because: { tee_attested: productGone.reason } })
+add('a product removed in the second the receipt was issued, in a later epoch', 'tdx', { attestation: 'tdxGoneAtOnce', removals: [gone], claims: good.tdx, marks: [goneMark] })
 add('a product removed before the key was appraised', 'tdx', { attestation: 'tdxAgainst', receipt: { policyEpoch: 43 }, removals: [gone], removed: true, claims: fallen, because: { tee_attested: productGone.reason } })
 add('a product removed and taken back before', 'tdx', { removals: [removal(productGone.entry, productGone.value, 40, 41)], archived: true, claims: good.tdx })
 for (const [entry, value] of [['platform', '07'.repeat(16)], ['signer', addressOf(keyOf('tdx'))], ['measurement', PolicyBuilder.TD_MEASUREMENT], ['hardware', 'tdx']]) {
   add(`its ${entry} removed before`, 'tdx', { removals: [removal(entry, value, 41)], archived: true, removed: true, claims: fallen, because: { tee_attested: `${entry} ${value} was removed` } })
 }
+add('records out of order', 'tdx', { attestation: 'tdxShuffled', removals: [gone], claims: good.tdx, marks: [goneMark] })
+add('a removal in the receipt’s own epoch that the bundle is silent about', 'tdx', { receipt: { policyEpoch: 43 }, removals: [gone], removed: true, claims: good.tdx, chainClaims: fallen })
+add('the same, and the evidence was not given', 'tdx', { receipt: { policyEpoch: 43 }, removals: [gone], removed: true, drop: [collected.tdx.evidenceId], claims: said, chainClaims: fallen })
+add('a product removed later, and the evidence was not given', 'tdx', { removals: [gone], drop: [collected.tdx.evidenceId], claims: said, chainMarks: [goneMark] })
+add('a policy epoch the chain does not have', 'tdx', { policyDigest: null, claims: good.tdx, chainClaims: nothing })
 add('another policy on chain in that epoch', 'tdx', { policyDigest: something, claims: good.tdx, chainClaims: fallen })
 
 // Archives that lack something, or hold something else.

@@ -28,7 +28,7 @@ export interface AttestedCase {
   /** What is done to a full archive: names left out, names under which other bytes lie, removals it was made with. */
   archive: { drop: Hex.Hex[]; alter: Record<Hex.Hex, Hex.Hex>; removals: Removed[] | null }
   trust: 'all' | 'hardware' | 'no-golden' | 'vendors'
-  chain: { key: KeyLife | null; removals: Removed[]; policyDigest: Hex.Hex; anchoredAt: number; header: Batch.Json; headerHash: Hex.Hex }
+  chain: { key: KeyLife | null; removals: Removed[]; policyDigest: Hex.Hex | null; anchoredAt: number; header: Batch.Json; headerHash: Hex.Hex }
   offline: Record<Name, Status>
   online: Record<Name, Status>
   marks: { offline: string[]; online: string[] }
@@ -108,7 +108,7 @@ export function chainOf({ chain, receipt }: AttestedCase): ChainReader {
     keyValidity: async (_node, keyKind, at) => validityOf(key, keyKind, at),
     keyRecord: async () => key ? { evidenceId: key.evidenceId, retiredAt: key.retiredAt, reason: key.reason, ...(key.compromisedFrom === undefined ? {} : { compromisedFrom: key.compromisedFrom }) } : undefined,
     removals: async () => removals,
-    policyDigestAt: async () => policyDigest,
+    policyDigestAt: async () => policyDigest ?? undefined,
   }
 }
 

@@ -1,7 +1,7 @@
 import { Digest, Hex, Receipt, Secp256k1 } from '@haca/core'
-import { appraiseKey, AttestationError, HARDWARE_VERIFIERS, Policy, Removals, simulated, SignedPolicy, VENDOR_ROOTS, webCrypto, type Appraisal, type Collection, type CryptoProvider, type EvidenceClaims, type TrustAnchors } from '@haca/core/tee'
+import { AppraisalRecord, appraiseKey, AttestationError, HARDWARE_VERIFIERS, Policy, Removals, simulated, SignedPolicy, VENDOR_ROOTS, webCrypto, type Appraisal, type Collection, type CryptoProvider, type EvidenceClaims, type TrustAnchors } from '@haca/core/tee'
 import type { Network } from '../network.js'
-import { believedRecords, bytesOf, holdsIn, type Believed, type Removed } from './attestation.js'
+import { believedRecords, bytesOf, describeRemoved, holdsIn, removalsOfRecord, type Believed, type Removed } from './attestation.js'
 import type { Bundle } from './bundle.js'
 
 /** Whom a caller believes about hardware. */
@@ -39,7 +39,7 @@ export type Again =
   /** Everything was there: the hardware's own word, weighed here. */
   | { kind: 'repeated'; appraisal: Appraisal.Appraisal; collection: Collection.KeyCollection; pieces: readonly EvidenceClaims[]; policy: Policy.Policy; inForce: Believed; later: readonly Believed[]; removals: readonly Removed[] | undefined }
   /** Something was missing: a pinned verifier's signed word is all there is. */
-  | { kind: 'word'; inForce: Believed; later: readonly Believed[]; lacking: string }
+  | { kind: 'word'; inForce: Believed; later: readonly Believed[]; removals: readonly Removed[] | undefined; lacking: string }
   | { kind: 'unknown'; reason: string }
   | { kind: 'refuted'; reason: string }
 
@@ -68,18 +68,25 @@ async function repeat({ attestation, archive }: Bundle, receipt: Receipt.Receipt
   if (!teeRegistry || !policyRegistry) return unknown('the deployment names no registry of keys, or none of policies')
   const believed = believedRecords(attestation, receipt, { chainId, registry: teeRegistry }, evidenceSigners)
   if (believed.length === 0) return unknown(`none of the ${attestation.records.length} appraisals in the bundle is of this key and evidence and signed by a pinned verifier`)
-  const inForce = believed.findLast(({ record }) => record.appraisedAt <= receipt.issuedAt)
+  const judging = AppraisalRecord.inForce(believed.map(({ record }) => record), receipt)
+  const inForce = believed.find(({ record }) => record === judging)
   if (!inForce) return refuted(`the receipt says it was issued at ${iso(receipt.issuedAt)}, before its key was first appraised at ${iso(believed[0]!.record.appraisedAt)}`)
   const { record } = inForce
   const failed = record.reasons.find(({ ok }) => !ok)
-  if (record.outcome !== 'affirming') return refuted(`the appraisal in force, of ${iso(record.appraisedAt)}, is against the key: ${failed?.detail ?? 'no reason given'}`)
-  if (receipt.issuedAt >= record.expiresAt) return refuted(`the receipt says it was issued at ${iso(receipt.issuedAt)}; its key was trusted until ${iso(record.expiresAt)}`)
-  const later = believed.filter((other) => other.record.appraisedAt > receipt.issuedAt)
-  const gone = removedIn(receipt.policyEpoch, later)
+  if (record.outcome !== 'affirming') return refuted(`the appraisal that counts, of ${iso(record.appraisedAt)} in policy epoch ${record.policyEpoch}, is against the key: ${failed?.detail ?? 'no reason given'}`)
+  if (receipt.issuedAt > record.expiresAt) return refuted(`the receipt says it was issued at ${iso(receipt.issuedAt)}; its key was trusted until ${iso(record.expiresAt)}`)
+  const later = believed.slice(believed.indexOf(inForce) + 1)
+  const gone = removalFound(receipt.policyEpoch, later)
   if (gone) return refuted(gone)
   if (record.kind !== kind) return refuted(`the receipt names a key of kind ${kind ?? receipt.keyKind}, the evidence is of kind ${record.kind}`)
 
-  const word = (lacking: string): Again => ({ kind: 'word', inForce, later, lacking })
+  const removals = (await trust.chain?.removals?.()) ?? archive?.removals
+  const epoch = Math.max(record.policyEpoch, receipt.policyEpoch)
+  const held = (removals ?? []).filter((removal) => holdsIn(removal, epoch))
+  const [fell] = removalsOfRecord(record, held)
+  if (fell) return refuted(describeRemoved(fell))
+
+  const word = (lacking: string): Again => ({ kind: 'word', inForce, later, removals, lacking })
   const evidence = bytesOf(archive, 'evidence', receipt.evidenceId)
   if (evidence === 'altered') return refuted('the evidence given is not the one the receipt names')
   if (evidence === 'missing') return word('the evidence itself was not given')
@@ -88,22 +95,21 @@ async function repeat({ attestation, archive }: Bundle, receipt: Receipt.Receipt
   if (document === 'missing') return word(`the policy of epoch ${record.policyEpoch} was not given`)
   if (!document.some((envelope) => isSignedBy(envelope, { chainId, registry: policyRegistry }, policySigners))) return unknown(`the policy of epoch ${record.policyEpoch} is signed by nobody who was pinned for it`)
   const anchored = await trust.chain?.policyDigestAt?.(record.policyEpoch)
-  if (trust.chain?.policyDigestAt && anchored !== record.policyDigest) return refuted(`the chain had ${anchored ? 'another policy' : 'no policy'} in epoch ${record.policyEpoch}`)
+  if (trust.chain?.policyDigestAt && !anchored) return unknown(`the chain does not have policy epoch ${record.policyEpoch}, or not yet where nothing is taken back`)
+  if (anchored && anchored !== record.policyDigest) return refuted(`the chain had another policy in epoch ${record.policyEpoch}`)
 
   const missing = record.collateral.find(({ digest }) => bytesOf(archive, 'collateral', digest) === 'missing')
   if (missing) return word(`collateral was not given: ${missing.role} of ${missing.piece}`)
   const altered = record.collateral.find(({ digest }) => bytesOf(archive, 'collateral', digest) === 'altered')
   if (altered) return refuted(`the ${altered.role} given for ${altered.piece} is not the one that was used`)
 
-  const removals = (await trust.chain?.removals?.()) ?? archive?.removals
-  const epoch = Math.max(record.policyEpoch, receipt.policyEpoch)
-  const removed = (removals ?? []).filter((removal) => holdsIn(removal, epoch)).map(({ entry, value, reason, removedIn: since }) => ({ entry, value, reason, epoch: since }))
+  const removed = held.map(({ entry, value, reason, removedIn: since }) => ({ entry, value, reason, epoch: since }))
   const policy = Removals.withRemovals(Policy.decodePolicy(document[0]!.document), epoch, removed)
   const { appraisal, collection, claims } = await appraiseKey({
     bytes: evidence,
     collateral: (piece) => record.collateral.filter((used) => used.piece === piece).map(({ role, digest }) => ({ role, bytes: bytesOf(archive, 'collateral', digest) as Uint8Array })),
     receivedAt: new Date(record.receivedAt * 1000),
-    at: new Date(receipt.issuedAt * 1000),
+    at: when(receipt, record),
     policy,
     roots: rootsOf(trust),
     verifiers: trust.roots?.simulated?.length ? [...HARDWARE_VERIFIERS, simulated] : HARDWARE_VERIFIERS,
@@ -118,8 +124,11 @@ async function repeat({ attestation, archive }: Bundle, receipt: Receipt.Receipt
 
 const kindOf = (keyKind: number): string | undefined => Object.entries(Receipt.keyKinds).find(([, number]) => number === keyKind)?.[0]
 
+/** When a receipt says it was issued, within the key's life as its record has it: a node's clock may be behind, and its last second is its own. */
+const when = ({ issuedAt }: Receipt.Receipt, { appraisedAt, expiresAt }: AppraisalRecord.AppraisalRecord): Date => new Date(Math.min(Math.max(issuedAt, appraisedAt) * 1000, expiresAt * 1000 - 1))
+
 /** A later appraisal may say that something of the key was removed by the very epoch the receipt was sold under. */
-function removedIn(epoch: number, later: readonly Believed[]): string | undefined {
+function removalFound(epoch: number, later: readonly Believed[]): string | undefined {
   for (const { record } of later) {
     const removal = record.policyEpoch <= epoch && record.reasons.find(({ rule, ok }) => !ok && rule.endsWith('.removed'))
     if (removal) return `removed in the receipt’s own epoch: ${removal.detail}`

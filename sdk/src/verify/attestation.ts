@@ -1,5 +1,5 @@
 import { Digest, Hex } from '@haca/core'
-import { AppraisalRecord, Base64, type Removals } from '@haca/core/tee'
+import { AppraisalRecord, Base64, Removals } from '@haca/core/tee'
 
 /** What a bundle says of the key that signed: the signed word of whoever appraised it, and the digests of what it was appraised with. */
 export interface Attestation {
@@ -50,15 +50,23 @@ export function bytesOf(archive: Archive | undefined, shelf: Shelf, digest: Hex.
 /** Whether a removal was in force in an epoch. */
 export const holdsIn = ({ removedIn, restoredIn }: Removed, epoch: number): boolean => removedIn <= epoch && (restoredIn === 0 || restoredIn > epoch)
 
+/** Removals that speak of a key, by what its record says of it; images are in the evidence alone. */
+export function removalsOfRecord({ node, kind, product, platformId }: AppraisalRecord.AppraisalRecord, removals: readonly Removed[]): Removed[] {
+  const values: Partial<Record<Removals.RemovalEntry, string | null>> = { hardware: kind, product: `${kind}/${product}`, platform: platformId, signer: node.toLowerCase() }
+  return removals.filter(({ entry, value }) => values[entry] === value)
+}
+
+export const describeRemoved = ({ removedIn, ...removal }: Removed): string => Removals.describeRemoval({ ...removal, epoch: removedIn })
+
 /** An appraisal, and the pinned verifier that signed it. */
 export interface Believed {
   record: AppraisalRecord.AppraisalRecord
   signer: Hex.Hex
 }
 
-/** The records of a key that a pinned verifier signed, for this key and its evidence. Anything else is not evidence of anything. */
+/** The records of a key that a pinned verifier signed, for this key and its evidence, oldest first whatever order they came in. Anything else is not evidence of anything. */
 export function believedRecords({ records }: Attestation, about: { node: Hex.Hex; evidenceId: Hex.Hex }, scope: AppraisalRecord.RecordScope, signers: readonly Hex.Hex[]): Believed[] {
-  return records.flatMap(({ record: text, signature }) => {
+  const believed = records.flatMap(({ record: text, signature }) => {
     const bytes = Base64.decodeBase64Url(text)
     if (!bytes || !Hex.is(signature, 65)) return []
     const by = AppraisalRecord.signerOfRecord({ record: bytes, signature: Hex.toBytes(signature) }, scope)
@@ -67,6 +75,7 @@ export function believedRecords({ records }: Attestation, about: { node: Hex.Hex
     const record = AppraisalRecord.decodeRecord(bytes)
     return Hex.equals(record.node, about.node) && Hex.equals(record.evidenceId, about.evidenceId) ? [{ record, signer }] : []
   })
+  return believed.sort((a, b) => a.record.appraisedAt - b.record.appraisedAt || a.record.policyEpoch - b.record.policyEpoch)
 }
 
 /**

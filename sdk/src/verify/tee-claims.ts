@@ -1,7 +1,7 @@
 import { Hex, Receipt } from '@haca/core'
 import { Removals, type Appraisal, type EvidenceClaims, type TeeKind } from '@haca/core/tee'
 import { appraiseAgain, type Again, type KeyRecord, type TeeTrust } from './appraise-again.js'
-import { holdsIn, type Believed, type Removed } from './attestation.js'
+import { describeRemoved, holdsIn, removalsOfRecord, type Believed, type Removed } from './attestation.js'
 import type { Bundle } from './bundle.js'
 import { claim, refuted, unknown, type Claim, type Claims } from './claims.js'
 
@@ -113,11 +113,7 @@ function fromHardware(again: Repeated, receipt: Receipt.Receipt): Omit<TeeFindin
 
   const tee = judged(rulesOf(reasons, 'key'), undefined, () => hold(footing(kind, judges), `${describe(pieces[0])} signed for this key and for nothing else, and policy epoch ${policy.epoch} lists it as ${appraisal.hardwareId}${known}`))
   const tcbRules = rulesOf(reasons, 'tcb_current')
-  const tcb = judged(tcbRules, tee, () =>
-    kind === 'nitro'
-      ? claim('asserted', `Nitro evidence states no firmware level; ${detailsOf(tcbRules)}`, 'Amazon, to keep its hosts current')
-      : hold(footing(kind), detailsOf(tcbRules)),
-  )
+  const tcb = judged(tcbRules, tee, () => firmware(pieces[0], detailsOf(tcbRules), hold(footing(kind), detailsOf(tcbRules))))
   const image = judged(rulesOf(reasons, 'image_known'), tee, () => hold(footing(kind, '; the policy’s signers for what the image does'), `the measurements are those of image ${appraisal.imageId}${provenanceOf(policy, appraisal.imageId)}`))
   const simply = fake ? 'SIMULATED: no hardware vouches for this key; ' : ''
   const models = collection.binding.models.map((digest) => Hex.fromBytes(digest))
@@ -134,7 +130,16 @@ function fromHardware(again: Repeated, receipt: Receipt.Receipt): Omit<TeeFindin
   }
 }
 
-const describe = (piece: EvidenceClaims | undefined): string => (piece ? `${piece.kind} ${piece.product === '*' ? '' : `${piece.product} `}${piece.platformId ? `(platform ${piece.platformId.slice(0, 16)}…) ` : ''}`.trim() : 'the machine')
+/** Firmware of which the evidence states no level, or whose revocation nobody checked, is current by somebody's word. */
+function firmware(machine: EvidenceClaims | undefined, details: string, good: Claim): Claim {
+  if (good.status !== 'hardware-proven') return good
+  if (machine?.kind === 'nitro') return claim('asserted', `Nitro evidence states no firmware level; ${details}`, 'Amazon, to keep its hosts current')
+  return machine?.revocation === 'checked' ? good : claim('asserted', `revocation was not checked; ${details}`, 'the policy’s signers, who ask for no such check')
+}
+
+const describe = (piece: EvidenceClaims | undefined): string => (piece ? `${piece.kind} ${piece.product === '*' ? '' : `${piece.product} `}${piece.platformId ? `(platform ${shortened(piece.platformId)}) ` : ''}`.trim() : 'the machine')
+
+const shortened = (id: string): string => (id.length > 16 ? `${id.slice(0, 16)}…` : id)
 
 function provenanceOf({ images }: Repeated['policy'], id: string | undefined): string {
   const source = images.find((image) => image.id === id)?.provenance['source']
@@ -209,12 +214,12 @@ function laterMarks(again: Again, { policyEpoch }: Receipt.Receipt): string[] {
     const failed = record.outcome === 'affirming' ? undefined : record.reasons.find(({ ok, rule }) => !ok && !growsOld.test(rule))
     return failed ? [`signer later revoked: ${failed.detail}`] : []
   })
-  if (again.kind === 'word') return appraisals
-  return [...removalMarks(again, policyEpoch), ...appraisals]
+  const since = (again.removals ?? []).filter((removal) => removal.removedIn > policyEpoch && !holdsIn(removal, policyEpoch))
+  const removals = again.kind === 'word' ? removalsOfRecord(again.inForce.record, since).map(describeRemoved) : removalsOfPieces(again, since)
+  return [...removals.map((removal) => `signer later revoked: ${removal}`), ...appraisals]
 }
 
-function removalMarks({ pieces, collection, policy, removals = [] }: Repeated, epoch: number): string[] {
-  const after = removals.filter((removal: Removed) => removal.removedIn > epoch && !holdsIn(removal, epoch)).map((removal) => ({ ...removal, epoch: removal.removedIn }))
-  const since = Removals.withRemovals(policy, Number.MAX_SAFE_INTEGER, after)
-  return pieces.flatMap((piece) => Removals.removalsOf(piece, collection.binding, since)).map((removal) => `signer later revoked: ${Removals.describeRemoval(removal)}`)
+function removalsOfPieces({ pieces, collection, policy }: Repeated, since: readonly Removed[]): string[] {
+  const removed = Removals.withRemovals(policy, Number.MAX_SAFE_INTEGER, since.map((removal) => ({ ...removal, epoch: removal.removedIn })))
+  return pieces.flatMap((piece) => Removals.removalsOf(piece, collection.binding, removed)).map(Removals.describeRemoval)
 }

@@ -1,5 +1,5 @@
 import { Hex, Secp256k1 } from '@haca/core'
-import { AttestationStatement, Base64 } from '@haca/core/tee'
+import { AppraisalRecord, AttestationStatement, Base64 } from '@haca/core/tee'
 import type { KeyRecords } from './key-records.js'
 import type { PolicyInForce } from './policy-epoch.js'
 import { Refusal } from './refusal.js'
@@ -16,6 +16,8 @@ export interface Attesting {
 
 export interface AttestationAnswer {
   v: 1
+  /** One of the keys is SIMULATED: no hardware vouches for it. */
+  simulated: boolean
   /** The statement's exact bytes, base64url of JSON. */
   statement: string
   signature: Hex.Hex
@@ -33,5 +35,6 @@ export async function getAttestation(nonce: Hex.Hex, { records, policy, deployme
     { nonce, at: Math.floor(now() / 1000), ...deployment, policyEpoch: epoch, policyDigest: `0x${digest}`, omitted: live.length - keys.length, keys },
     offerKey,
   )
-  return { v: 1, statement: Base64.encodeBase64Url(statement), signature: Hex.fromBytes(signature), signer: Secp256k1.addressOfKey(offerKey) }
+  const simulated = keys.some(({ appraisal }) => AppraisalRecord.decodeRecord(appraisal.record).kind === 'simulated')
+  return { v: 1, simulated, statement: Base64.encodeBase64Url(statement), signature: Hex.fromBytes(signature), signer: Secp256k1.addressOfKey(offerKey) }
 }

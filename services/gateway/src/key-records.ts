@@ -29,6 +29,9 @@ const keysKeptMax = 1_024
 /** Read access to the appraisals in the archive, for whoever asks about a receipt or about the keys that live now. */
 export class KeyRecords {
   readonly #histories = new Map<Hex.Hex, { readAtMs: number; history: Promise<AppraisalRecord.SignedRecord[]> }>()
+  /** Keys that ran out or turned: they are retired on chain, and what is retired never lives again. */
+  readonly #over = new Set<Hex.Hex>()
+  #live: { readAtMs: number; keys: Promise<AttestationStatement.LiveKey[]> } | undefined
   /** Which envelopes hold a document. Nothing in the archive is ever replaced, so what was read once is known. */
   readonly #documents = new Map<Hex.Hex, Hex.Hex>()
 
@@ -53,12 +56,23 @@ export class KeyRecords {
   }
 
   /** Newest appraisal of every key whose trust has not run out, by when it was made, newest first. */
-  async live(): Promise<AttestationStatement.LiveKey[]> {
-    const nodes = await this.archive.nodes()
+  live(): Promise<AttestationStatement.LiveKey[]> {
+    const known = this.#live
+    if (known && this.now() - known.readAtMs < maxAgeMs) return known.keys
+    const keys = this.#readLive()
+    this.#live = { readAtMs: this.now(), keys }
+    keys.catch(() => (this.#live = undefined))
+    return keys
+  }
+
+  async #readLive(): Promise<AttestationStatement.LiveKey[]> {
+    const nodes = (await this.archive.nodes()).filter((node) => !this.#over.has(node))
     const newest = await Promise.all(nodes.map(async (node) => ({ node, appraisal: (await this.#history(node)).at(-1) })))
     const dated = newest.flatMap(({ node, appraisal }) => (appraisal ? [{ node, appraisal, record: AppraisalRecord.decodeRecord(appraisal.record) }] : []))
+    const lives = ({ record }: { record: AppraisalRecord.AppraisalRecord }): boolean => record.outcome === 'affirming' && record.expiresAt * 1000 > this.now()
+    for (const key of dated) if (!lives(key)) this.#over.add(key.node)
     return dated
-      .filter(({ record }) => record.outcome === 'affirming' && record.expiresAt * 1000 > this.now())
+      .filter(lives)
       .sort((a, b) => b.record.appraisedAt - a.record.appraisedAt)
       .map(({ node, appraisal }) => ({ node, appraisal }))
   }

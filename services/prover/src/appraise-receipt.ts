@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { AppError, EvidenceVerdict, Hex, Receipt } from '@haca/core'
 import { EvidenceProducedSchema, RuleResultSchema, Verdict, type EvidenceProduced, type InferenceCompleted } from '@haca/proto'
-import type { AppraisalRecord } from '@haca/core/tee'
+import { AppraisalRecord } from '@haca/core/tee'
 import type { Blobs } from '@haca/platform/blobs'
 import { registryLagSeconds } from '@haca/platform/chain'
 import type { Native } from '@haca/platform/crypto'
@@ -85,8 +85,8 @@ async function keyValid({ node, keyKind, issuedAt }: Receipt.Receipt, { keys, no
 async function appraisalRules(receipt: Receipt.Receipt, appraiser: Appraiser): Promise<EvidenceVerdict.Rule[]> {
   if (receipt.keyKind === Receipt.keyKinds.node) return [rule('key-appraised', true, 'a plain node key: no hardware vouches for it, and none is claimed')]
   const history = await appraiser.histories.of(receipt.node, receipt.issuedAt)
-  const record = inForce(history, receipt)
-  if (!record) return [rule('key-appraised', false, `the key ${receipt.node} was never appraised`)]
+  const record = AppraisalRecord.inForce(history, receipt)
+  if (!record) return [rule('key-appraised', false, `the key ${receipt.node} was not appraised by ${receipt.issuedAt}`)]
   // The key is appraised again in every epoch; until that is done for the receipt's own, nobody knows whether its hardware was still welcome.
   const newest = Math.max(...history.map(({ policyEpoch }) => policyEpoch))
   if (newest < receipt.policyEpoch && appraiser.now() / 1000 - receipt.issuedAt < appraisalLagSeconds) {
@@ -103,13 +103,6 @@ async function appraisalRules(receipt: Receipt.Receipt, appraiser: Appraiser): P
 
 /** How long a receipt waits for its epoch's appraisal before it is judged by the newest one there is. */
 const appraisalLagSeconds = 120
-
-/** The record by which a receipt is judged: what its epoch's policy first said of the key, if that was no; else what was last said when it was issued. */
-function inForce(history: readonly AppraisalRecord.AppraisalRecord[], { policyEpoch, issuedAt }: Receipt.Receipt): AppraisalRecord.AppraisalRecord | undefined {
-  const ofEpoch = history.find((record) => record.policyEpoch === policyEpoch)
-  if (ofEpoch?.outcome === 'contraindicated') return ofEpoch
-  return history.findLast(({ appraisedAt }) => appraisedAt <= issuedAt) ?? history[0]
-}
 
 function modelBound({ modelHash }: Receipt.Receipt, { models }: AppraisalRecord.AppraisalRecord): EvidenceVerdict.Rule {
   if (models.length === 0) return rule('model-bound', true, 'the node forwards to another provider: model weights unknown')

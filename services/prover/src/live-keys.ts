@@ -31,9 +31,6 @@ interface Live {
   last: AppraisalRecord.AppraisalRecord
 }
 
-/** Clocks of nodes and chain may differ by this; a registration begins that much earlier. */
-const clockSkewSeconds = 60
-
 /**
  * The keys that may sign now. Each is appraised again every few seconds and at once when policy or collateral changes, and what came of it is
  * said aloud, because trust that is not renewed runs out. The archive is the memory: a restart forgets nothing.
@@ -127,7 +124,7 @@ export class LiveKeys {
     if (await this.watch.keys.record(node)) return
     const keyKind = keyKindOf(record.kind)
     if (keyKind === undefined) throw new AppError('key.refused', { detail: `${record.kind} vouches for no key` })
-    await this.watch.registrar.register({ node, keyKind, evidenceId, imageId: imageDigest(record.imageId), notBefore: receivedAt - clockSkewSeconds, notAfter: expiresAt })
+    await this.watch.registrar.register({ node, keyKind, evidenceId, imageId: imageDigest(record.imageId), notBefore: receivedAt - AppraisalRecord.CLOCK_SKEW_SECONDS, notAfter: expiresAt })
     this.watch.logger.info({ node, keyKind, evidenceId }, 'receipt key registered')
   }
 

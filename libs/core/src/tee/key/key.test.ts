@@ -6,7 +6,7 @@ import { MEDIA_TYPES } from '../evidence.js'
 import { refusal } from '../testing/refusal.js'
 import { BINDING_DOMAIN, type KeyBinding } from '../policy/binding.js'
 import { decodeCollection, encodeCollection, type KeyCollection } from './collection.js'
-import { decodeRecord, encodeRecord, recordDigest, type AppraisalRecord } from './record.js'
+import { decodeRecord, encodeRecord, inForce, recordDigest, type AppraisalRecord } from './record.js'
 
 const bytes = (value: number, length: number): Uint8Array => new Uint8Array(length).fill(value)
 
@@ -136,5 +136,23 @@ describe('an appraisal’s record', () => {
     const digests = [scope, { ...scope, chainId: 8453 }, { ...scope, registry: `0x${'12'.repeat(20)}` as const }].map((s) => toHex(recordDigest(encodeRecord(record), s)))
     expect(new Set(digests).size).toBe(3)
     expect(toHex(recordDigest(encodeRecord({ ...record, policyEpoch: 4 }), scope))).not.toBe(digests[0])
+  })
+})
+
+describe('the record in force for a receipt', () => {
+  const first = record
+  const [t, epoch] = [first.appraisedAt, first.policyEpoch]
+  const turned: AppraisalRecord = { ...first, outcome: 'contraindicated', policyEpoch: epoch + 1, appraisedAt: t + 10 }
+  const history = [first, turned]
+  it.each([
+    ['is what was last said when it was issued', { issuedAt: t + 9, policyEpoch: epoch }, first],
+    ['is what was said before, of its own second by a later epoch', { issuedAt: t + 10, policyEpoch: epoch }, first],
+    ['is what was said of its own second by its epoch', { issuedAt: t, policyEpoch: epoch }, first],
+    ['is the later one a second later, whatever it was sold under', { issuedAt: t + 11, policyEpoch: epoch }, turned],
+    ['is what its own epoch said, however late', { issuedAt: t + 1, policyEpoch: epoch + 1 }, turned],
+    ['is the first one for a node whose clock is behind', { issuedAt: first.receivedAt - 60, policyEpoch: epoch }, first],
+    ['is none before', { issuedAt: first.receivedAt - 61, policyEpoch: epoch }, undefined],
+  ])('%s', (_what, receipt, expected) => {
+    expect(inForce(history, receipt)).toBe(expected)
   })
 })

@@ -106,6 +106,23 @@ const textOrNull = (fields: Fields, name: string): string | null => (fields.any(
 
 const hex = (text: string, width: number): Hex.Hex => (Hex.is(text, width) ? text : malformed(`${JSON.stringify(text.slice(0, 80))} is not ${width} bytes of 0x-hexadecimal`))
 
+/** A key may be dated this long before its evidence came: by so much a node's clock may be behind the verifier's. */
+export const CLOCK_SKEW_SECONDS = 60
+
+/**
+ * The record by which a receipt is judged: what its epoch's policy first said of the key, if that was no; else what was last said when it was
+ * issued. What a later epoch said within the same second does not count yet: seconds do not tell which came first, and the epoch does.
+ * `history` is a key's, oldest first.
+ */
+export function inForce(history: readonly AppraisalRecord[], { policyEpoch, issuedAt }: { readonly policyEpoch: number; readonly issuedAt: number }): AppraisalRecord | undefined {
+  const ofEpoch = history.find((record) => record.policyEpoch === policyEpoch)
+  if (ofEpoch?.outcome === 'contraindicated') return ofEpoch
+  const said = history.findLast((record) => record.appraisedAt < issuedAt || (record.appraisedAt === issuedAt && record.policyEpoch <= policyEpoch))
+  if (said) return said
+  const [first] = history
+  return first && issuedAt >= first.receivedAt - CLOCK_SKEW_SECONDS ? first : undefined
+}
+
 /** What a verifier signs: keccak256("haca/appraisal/1" ‖ chainId:32 ‖ registry:20 ‖ SHA-256 of the record's bytes). */
 export const recordDigest = (bytes: Uint8Array, scope: RecordScope, keccak256: Primitives['keccak256'] = portable.keccak256): Uint8Array =>
   keccak256(Abi.concat([utf8('haca/appraisal/1'), Abi.word(scope.chainId), Hex.toBytes(scope.registry, 20), sha256(bytes)]))
