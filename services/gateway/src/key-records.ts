@@ -1,4 +1,4 @@
-import { Digest, type Hex } from '@haca/core'
+import { Digest, Hex } from '@haca/core'
 import { AppraisalRecord, Base64, SignedPolicy, type AttestationStatement } from '@haca/core/tee'
 import type { KeyArchive } from '@haca/platform/blobs'
 
@@ -22,47 +22,69 @@ export interface KeyAttestation {
 
 const pathOf = (shelf: 'evidence' | 'collateral' | 'policies', digest: Hex.Hex): Reference => ({ digest, url: `/v1/${shelf}/${digest}` })
 
-/** Histories are read again after this long: a record is written when something changed, and a reader polls. */
+/** What was read is read again after this long: a record is written when something changed, and callers poll. */
 const maxAgeMs = 2_000
-const keysKeptMax = 1_024
+const keptMax = 1_024
+
+/** Answers kept for a moment, so that any number of callers cost one reading; a failure is not kept. */
+class Recent<Value> {
+  readonly #kept = new Map<string, { atMs: number; value: Promise<Value> }>()
+
+  constructor(readonly now: () => number) {}
+
+  get(key: string, read: () => Promise<Value>): Promise<Value> {
+    const known = this.#kept.get(key)
+    if (known && this.now() - known.atMs < maxAgeMs) return known.value
+    if (this.#kept.size >= keptMax) this.#kept.clear()
+    const value = read()
+    this.#kept.set(key, { atMs: this.now(), value })
+    value.catch(() => this.#kept.delete(key))
+    return value
+  }
+}
 
 /** Read access to the appraisals in the archive, for whoever asks about a receipt or about the keys that live now. */
 export class KeyRecords {
-  readonly #histories = new Map<Hex.Hex, { readAtMs: number; history: Promise<AppraisalRecord.SignedRecord[]> }>()
+  readonly #histories: Recent<AppraisalRecord.SignedRecord[]>
+  readonly #attestations: Recent<KeyAttestation | null>
+  readonly #live: Recent<AttestationStatement.LiveKey[]>
   /** Keys that ran out or turned: they are retired on chain, and what is retired never lives again. */
   readonly #over = new Set<Hex.Hex>()
-  #live: { readAtMs: number; keys: Promise<AttestationStatement.LiveKey[]> } | undefined
   /** Which envelopes hold a document. Nothing in the archive is ever replaced, so what was read once is known. */
   readonly #documents = new Map<Hex.Hex, Hex.Hex>()
 
   constructor(
     readonly archive: KeyArchive,
     readonly now: () => number,
-  ) {}
+  ) {
+    this.#histories = new Recent(now)
+    this.#attestations = new Recent(now)
+    this.#live = new Recent(now)
+  }
 
   /** What is archived of the key under the evidence that a receipt names; null where it was never appraised with that. */
-  async attestationOf(node: Hex.Hex, evidenceId: Hex.Hex): Promise<KeyAttestation | null> {
-    const history = (await this.#history(node)).map((signed) => ({ signed, record: AppraisalRecord.decodeRecord(signed.record) })).filter(({ record }) => record.evidenceId === evidenceId.toLowerCase())
+  attestationOf(node: Hex.Hex, evidenceId: Hex.Hex): Promise<KeyAttestation | null> {
+    return this.#attestations.get(`${node}/${evidenceId}`.toLowerCase(), () => this.#readAttestation(node, evidenceId.toLowerCase() as Hex.Hex))
+  }
+
+  /** Newest appraisal of every key whose trust has not run out, by when it was made, newest first. */
+  live(): Promise<AttestationStatement.LiveKey[]> {
+    return this.#live.get('', () => this.#readLive())
+  }
+
+  async #readAttestation(node: Hex.Hex, evidenceId: Hex.Hex): Promise<KeyAttestation | null> {
+    const all = (await this.#history(node)).map((signed) => ({ signed, record: AppraisalRecord.decodeRecord(signed.record) }))
+    const history = all.filter(({ record }) => record.evidenceId === evidenceId)
     if (history.length === 0) return null
     const collateral = new Set(history.flatMap(({ record }) => record.collateral.map(({ digest }) => digest)))
     const documents = new Set(history.map(({ record }) => record.policyDigest))
     return {
       evidenceId,
-      records: history.map(({ signed }) => ({ record: Base64.encodeBase64Url(signed.record), signature: toHex(signed.signature) })),
+      records: history.map(({ signed }) => ({ record: Base64.encodeBase64Url(signed.record), signature: Hex.fromBytes(signed.signature) })),
       evidence: (await this.archive.evidence(evidenceId)) ? pathOf('evidence', evidenceId) : null,
       collateral: [...collateral].map((digest) => pathOf('collateral', digest)),
       policies: (await this.#envelopes()).filter(({ document }) => documents.has(document)).map(({ document, digest }) => ({ ...pathOf('policies', digest), document })),
     }
-  }
-
-  /** Newest appraisal of every key whose trust has not run out, by when it was made, newest first. */
-  live(): Promise<AttestationStatement.LiveKey[]> {
-    const known = this.#live
-    if (known && this.now() - known.readAtMs < maxAgeMs) return known.keys
-    const keys = this.#readLive()
-    this.#live = { readAtMs: this.now(), keys }
-    keys.catch(() => (this.#live = undefined))
-    return keys
   }
 
   async #readLive(): Promise<AttestationStatement.LiveKey[]> {
@@ -78,13 +100,7 @@ export class KeyRecords {
   }
 
   #history(node: Hex.Hex): Promise<AppraisalRecord.SignedRecord[]> {
-    const known = this.#histories.get(node)
-    if (known && this.now() - known.readAtMs < maxAgeMs) return known.history
-    if (this.#histories.size >= keysKeptMax) this.#histories.clear()
-    const history = this.archive.history(node)
-    this.#histories.set(node, { readAtMs: this.now(), history })
-    history.catch(() => this.#histories.delete(node))
-    return history
+    return this.#histories.get(node.toLowerCase(), () => this.archive.history(node))
   }
 
   async #envelopes(): Promise<{ digest: Hex.Hex; document: Hex.Hex }[]> {
@@ -96,5 +112,3 @@ export class KeyRecords {
     return [...this.#documents].map(([digest, document]) => ({ digest, document }))
   }
 }
-
-const toHex = (bytes: Uint8Array): Hex.Hex => `0x${Buffer.from(bytes).toString('hex')}`
