@@ -1,7 +1,7 @@
 import { Digest, Hex, Receipt, Secp256k1 } from '@haca/core'
 import { AppraisalRecord, appraiseKey, AttestationError, HARDWARE_VERIFIERS, Policy, Removals, simulated, SignedPolicy, VENDOR_ROOTS, webCrypto, type Appraisal, type Collection, type CryptoProvider, type EvidenceClaims, type TrustAnchors } from '@haca/core/tee'
 import type { Network } from '../network.js'
-import { believedRecords, bytesOf, describeRemoved, holdsIn, removalsOfRecord, type Believed, type Removed } from './attestation.js'
+import { believedRecords, bytesOf, describeRemoved, holdsIn, isWellFormed, removalsOfRecord, type Believed, type Removed } from './attestation.js'
 import type { Bundle } from './bundle.js'
 
 /** Whom a caller believes about hardware. */
@@ -64,7 +64,8 @@ async function repeat({ attestation, archive }: Bundle, receipt: Receipt.Receipt
   const { teeRegistry, policyRegistry, evidenceSigners = [], policySigners = [], chainId } = trust.network
   const kind = kindOf(receipt.keyKind)
   if (receipt.keyKind === Receipt.keyKinds.simulated && !(trust.roots?.simulated?.length ?? 0)) return unknown('SIMULATED: no hardware vouches for this key, and no simulated root was pinned')
-  if (!attestation) return unknown('the bundle says nothing of how the key came to be trusted')
+  if (attestation === undefined || attestation === null) return unknown('the bundle says nothing of how the key came to be trusted')
+  if (!isWellFormed(attestation, archive)) return refuted('what the bundle has of the key is malformed')
   if (!teeRegistry || !policyRegistry) return unknown('the deployment names no registry of keys, or none of policies')
   const believed = believedRecords(attestation, receipt, { chainId, registry: teeRegistry }, evidenceSigners)
   if (believed.length === 0) return unknown(`none of the ${attestation.records.length} appraisals in the bundle is of this key and evidence and signed by a pinned verifier`)

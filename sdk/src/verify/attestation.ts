@@ -47,6 +47,19 @@ export function bytesOf(archive: Archive | undefined, shelf: Shelf, digest: Hex.
   return bytes && Digest.content(bytes) === digest ? bytes : 'altered'
 }
 
+/** Whether what a bundle has of a key has the form it should: it comes from whoever handed the file on. What it holds is looked at later. */
+export function isWellFormed(attestation: unknown, archive: unknown): boolean {
+  const { evidenceId, records, evidence, collateral, policies } = Object(attestation) as Partial<Attestation>
+  const texts = (list: unknown, ...names: string[]): boolean => Array.isArray(list) && list.every((item) => names.every((name) => typeof Object(item)[name] === 'string'))
+  const named = Hex.is(evidenceId, 32) && texts(records, 'record', 'signature') && texts(collateral, 'digest') && texts(policies, 'digest', 'document')
+  if (!named || !(evidence === null || texts([evidence], 'digest'))) return false
+  if (archive === undefined) return true
+  const shelves = ['evidence', 'collateral', 'policies'].map((name) => Object(archive)[name] as unknown)
+  if (!shelves.every((shelf) => typeof shelf === 'object' && shelf !== null && !Array.isArray(shelf))) return false
+  const removals = Object(archive).removals as unknown
+  return removals === undefined || (texts(removals, 'entry', 'value', 'reason') && (removals as Removed[]).every(({ removedIn, restoredIn }) => Number.isSafeInteger(removedIn) && Number.isSafeInteger(restoredIn)))
+}
+
 /** Whether a removal was in force in an epoch. */
 export const holdsIn = ({ removedIn, restoredIn }: Removed, epoch: number): boolean => removedIn <= epoch && (restoredIn === 0 || restoredIn > epoch)
 

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { fetchArchive, type Attestation, type Shelf } from './attestation.js'
-import { outcomeOf, type AttestedVectors, type AttestedEvidence } from '../testing/attested-vectors.js'
+import { bundleOf, networkOf, outcomeOf, type AttestedCase, type AttestedEvidence, type AttestedVectors } from '../testing/attested-vectors.js'
+import { rootsFrom } from '../roots-file.js'
+import { verify } from './verify.js'
 
 const read = (name: string): unknown => JSON.parse(readFileSync(new URL(`../../../vectors/receipt/${name}`, import.meta.url), 'utf8'))
 const vectors = read('attested-v1.json') as AttestedVectors
@@ -19,6 +21,36 @@ describe('claims of the shared receipts', () => {
       if (how === 'offline') for (const [name, words] of Object.entries(one.because)) expect(reasons[name]).toContain(words)
     }
   })
+})
+
+describe('a bundle from anybody', () => {
+  const one = vectors.cases.find(({ why }) => why === 'a product removed later, as the archive has it') as AttestedCase
+  const junk = [undefined, null, 0, 1.5, '', 'x', true, [], [null], {}, { record: 1 }]
+
+  /** Every place in what the bundle has of the key, as the path to it. */
+  function places(value: unknown, path: string[] = []): string[][] {
+    const inside = typeof value === 'object' && value !== null ? Object.entries(value).flatMap(([name, item]) => places(item, [...path, name])) : []
+    return path.length > 0 ? [path, ...inside] : inside
+  }
+
+  it('with junk in any place is reported on, and never crashed on', async () => {
+    const whole = bundleOf(one, vectors, evidence)
+    const { attestation, archive } = whole
+    const trust = { network: networkOf(vectors), pinned: true, roots: rootsFrom(vectors.roots) }
+    let tried = 0
+    for (const path of places({ attestation, archive })) {
+      for (const value of junk) {
+        const bundle = structuredClone(whole)
+        const parent = path.slice(0, -1).reduce<any>((at, name) => at[name], bundle)
+        parent[path.at(-1) as string] = value
+        const { claims } = await verify({ bundle }, trust)
+        expect(claims.signature.status).toBe('asserted')
+        tried++
+      }
+    }
+    process.stdout.write(`${tried} bundles with junk in one place\n`)
+    expect(tried).toBeGreaterThan(300)
+  }, 60_000)
 })
 
 describe('an archive', () => {
