@@ -30,6 +30,8 @@ export interface UnauthenticatedCrl {
 export class Crl implements Validity {
   readonly notBefore: number
   readonly notAfter: number
+  /** cRLNumber (RFC 5280 §5.2.3), where the list has one; Intel's lists all say 1. */
+  readonly number: Uint8Array | undefined
   readonly #issuer: Certificate
   readonly #revoked: ReadonlySet<string>
   readonly #uris: readonly string[] | undefined
@@ -38,9 +40,15 @@ export class Crl implements Validity {
   constructor(parsed: Parsed, issuer: Certificate) {
     this.notBefore = parsed.thisUpdate
     this.notAfter = parsed.nextUpdate
+    this.number = parsed.number
     this.#issuer = issuer
     this.#revoked = parsed.revoked
     this.#uris = parsed.uris
+  }
+
+  /** The URIs that a partitioned list states as its scope. */
+  get scope(): readonly string[] | undefined {
+    return this.#uris
   }
 
   /** Whether this list speaks for the certificate: same issuer, and the list's scope (if it states one) includes it. */
@@ -76,6 +84,7 @@ interface Parsed {
   readonly thisUpdate: number
   readonly nextUpdate: number
   readonly authorityKeyId: Uint8Array | undefined
+  readonly number: Uint8Array | undefined
   readonly revoked: ReadonlySet<string>
   readonly uris: readonly string[] | undefined
 }
@@ -112,6 +121,7 @@ function parse(raw: Uint8Array): Parsed {
     thisUpdate,
     nextUpdate,
     authorityKeyId: authorityKeyId(extensions),
+    number: crlNumber(extensions),
     revoked,
     uris: issuingDistributionPoint(extensions),
   }
@@ -139,6 +149,16 @@ function refuseUnknownCritical(extensions: ReadonlyMap<string, Extension>, known
 function authorityKeyId(extensions: ReadonlyMap<string, Extension>): Uint8Array | undefined {
   const extension = extensions.get(OID.authorityKeyIdentifier)
   return extension && Der.sequence(extension.value).optional(contextTag(0, 'primitive'))?.value
+}
+
+function crlNumber(extensions: ReadonlyMap<string, Extension>): Uint8Array | undefined {
+  const extension = extensions.get(OID.crlNumber)
+  if (!extension) return undefined
+  const der = new Der(extension.value)
+  const number = der.integer()
+  der.end()
+  ensure(number.length <= 21 && number[0]! < 0x80, 'crl-malformed', 'CRL number out of range')
+  return number
 }
 
 /**

@@ -1,6 +1,6 @@
 import { isZero, toHex, type HexDigits } from './bytes.js'
 import * as Cbor from './cbor.js'
-import { parseCertificate } from './certificate.js'
+import { parseCertificate, type Certificate } from './certificate.js'
 import { checkCoseSignature, parseCoseSign1 } from './cose.js'
 import { ensure, refuse } from './error.js'
 import {
@@ -83,6 +83,13 @@ async function verify(evidence: Evidence, context: VerifyContext): Promise<Evide
       crypto,
     ),
   }
+}
+
+/** The certificates of a document, leaf first, before anybody has verified them. */
+export function nitroCertificates(bytes: Uint8Array): Certificate[] {
+  ensure(bytes.length <= NITRO_BYTES_MAX, 'evidence-too-large', `${bytes.length} bytes`)
+  const { certificate, cabundle } = parsePayload(parseCoseSign1(bytes).payload)
+  return [certificate, ...cabundle.toReversed()].map(parseCertificate)
 }
 
 interface Document {

@@ -33,7 +33,15 @@ export interface OcspCheck {
 
 export const OCSP_BYTES_MAX = 16 * 1024
 
-export async function verifyOcsp({ response, certificate, issuer, at, crypto }: OcspCheck): Promise<Validity> {
+export async function verifyOcsp(check: OcspCheck): Promise<Validity> {
+  const { status, validity } = await authenticateOcsp(check)
+  ensure(status !== 'revoked', 'certificate-revoked', 'the responder answers revoked')
+  ensure(status === 'good', 'ocsp-status-unknown', 'the responder does not know the certificate')
+  return validity
+}
+
+/** The same, whatever the answer says: for whoever keeps answers and does not judge them. */
+export async function authenticateOcsp({ response, certificate, issuer, at, crypto }: OcspCheck): Promise<{ status: Single['status']; validity: Validity }> {
   const answer = parseOcsp(response)
   ensure(await isAbout(answer.single, certificate, issuer, crypto), 'ocsp-certificate-mismatch', 'another certificate')
   const responder = await authorisedResponder(answer, issuer, at, crypto)
@@ -42,9 +50,7 @@ export async function verifyOcsp({ response, certificate, issuer, at, crypto }: 
   const { thisUpdate, nextUpdate, status } = answer.single
   const window = { notBefore: thisUpdate, notAfter: nextUpdate }
   checkWindow(window, at, 'answer', { early: 'ocsp-not-yet-valid', late: 'ocsp-stale' })
-  ensure(status !== 'revoked', 'certificate-revoked', 'the responder answers revoked')
-  ensure(status === 'good', 'ocsp-status-unknown', 'the responder does not know the certificate')
-  return intersect([window, responder])
+  return { status, validity: intersect([window, responder]) }
 }
 
 /** The serial number an answer speaks about, to pair answers with certificates before verifying them. */

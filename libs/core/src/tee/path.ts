@@ -36,7 +36,16 @@ export interface PathCheck {
  * issuer's right to issue (CA flag, keyCertSign, path length), names and key identifiers, signature. The root's own
  * signature proves nothing that pinning has not, and is not checked.
  */
-export async function verifyPath({ path, roots, at, crypto, enforced = [] }: PathCheck): Promise<Validity> {
+export function verifyPath(check: PathCheck): Promise<Validity> {
+  return verifyDown(check, checkIsLeaf)
+}
+
+/** The same for a path whose first certificate is itself an issuer: that of a list of revocation, or of an answer about the certificates below it. */
+export function verifyIssuerPath(check: PathCheck): Promise<Validity> {
+  return verifyDown(check, ({ isCa }) => ensure(isCa, 'path-issuer-not-ca', 'the issuer is not a certification authority'))
+}
+
+async function verifyDown({ path, roots, at, crypto, enforced = [] }: PathCheck, checkFirst: (first: Certificate) => void): Promise<Validity> {
   ensure(path.length <= PATH_LENGTH_MAX, 'path-too-long', `${path.length} certificates`)
   const root = path.at(-1)
   const pinned = root !== undefined && roots.some((pin) => equal(pin, root.raw))
@@ -46,7 +55,7 @@ export async function verifyPath({ path, roots, at, crypto, enforced = [] }: Pat
     checkCriticalExtensions(certificate, enforced)
     checkValidity(certificate, at)
     if (i > 0) checkMayIssue(certificate, i - 1)
-    else checkIsLeaf(certificate)
+    else checkFirst(certificate)
     const issuer = path[i + 1]
     if (issuer) await checkIssuedBy(certificate, issuer, crypto)
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { VENDOR_ROOTS } from './roots.js'
+import { NVIDIA_MANIFEST_ROOT, VENDOR_ROOTS } from './roots.js'
 import { derOf } from './testing/vectors.js'
 
 const fingerprint = (der: Uint8Array | undefined): string => createHash('sha256').update(der ?? '').digest('hex')
@@ -13,6 +13,7 @@ describe('the pinned roots', () => {
     ['AMD Genoa', VENDOR_ROOTS.amd?.Genoa, 'roots/amd-ark-genoa.pem'],
     ['AMD Turin', VENDOR_ROOTS.amd?.Turin, 'roots/amd-ark-turin.pem'],
     ['NVIDIA', VENDOR_ROOTS.nvidia?.[0], 'roots/nvidia-device-identity-root.pem'],
+    ['NVIDIA’s manifests', NVIDIA_MANIFEST_ROOT, 'roots/nvidia-rim-root.crt'],
   ])('%s is the genuine one', (_vendor, der, file) => {
     expect(fingerprint(der)).toBe(fingerprint(derOf(file)))
   })

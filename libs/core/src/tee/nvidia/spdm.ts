@@ -30,6 +30,8 @@ export const OPAQUE = {
   projectSku: 18,
   fwid: 20,
   protectedPcieStatus: 21,
+  /** The chip of a Blackwell device, by which its driver's reference manifest is named. */
+  chipInfo: 35,
   featureFlag: 36,
 } as const
 

@@ -142,7 +142,7 @@ export async function verifyEvidenceList(
 }
 
 /** `GH100`, `LS10`: the architecture for which NVIDIA's provisioning authority certifies devices. */
-function productOf(provisioner: Certificate, kind: DeviceKind): string {
+export function productOf(provisioner: Certificate, kind: DeviceKind): string {
   const name = commonName(provisioner.subject) ?? ''
   const product = /^NVIDIA ([A-Z]{2}_?\d{2,3}[A-Z]?) Provisioner ICA \d+$/.exec(name)?.[1]?.replace('_', '')
   ensure(product !== undefined, 'path-subject-unexpected', `${name} where a provisioner belongs`)

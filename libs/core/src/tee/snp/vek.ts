@@ -42,6 +42,14 @@ export function tcbComponents(tcb: Uint8Array, product: SnpProduct): Record<stri
   return Object.fromEntries(named.filter(([name]) => name !== undefined))
 }
 
+/** The components of a TCB_VERSION as AMD's key distribution service takes them in a query: `blSPL`, `teeSPL`, …. */
+export function tcbQuery(tcb: Uint8Array, product: SnpProduct): Record<string, string> {
+  return Object.fromEntries(Object.entries(tcbComponents(tcb, product)).map(([name, svn]) => [`${name}SPL`, String(svn)]))
+}
+
+/** The part of a report's CHIP_ID that names the chip. */
+export const hardwareIdOf = (chipId: Uint8Array, product: SnpProduct): Uint8Array => chipId.subarray(0, HARDWARE_ID_BYTES[product])
+
 /**
  * The product the certificate names, which decides the root to verify it under: `Milan`, or with a stepping `Milan-B0`.
  * Until then it is a claim. Refuses with `snp-product-mismatch` or `snp-extension-malformed`.

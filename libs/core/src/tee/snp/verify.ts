@@ -149,7 +149,7 @@ function checkPlatform(
 }
 
 /** By CPUID family and model (AMD publication 57230, table "product name"). */
-function productOfCpuid(family: number, model: number): SnpProduct | undefined {
+export function productOfCpuid(family: number, model: number): SnpProduct | undefined {
   if (family === 0x19 && model <= 0x0f) return 'Milan'
   if (family === 0x19 && ((model >= 0x10 && model <= 0x1f) || (model >= 0xa0 && model <= 0xaf))) return 'Genoa'
   return family === 0x1a && model <= 0x1f ? 'Turin' : undefined
