@@ -62,7 +62,7 @@ const prepared: Stores = {
   'Secret/haca-redis': { REDIS_URL: 'rediss://haca:password@redis.example:6379' },
   'Secret/haca-gateway': { GATEWAY_OFFER_KEY: key('1') },
   'Secret/haca-gateway-tls': { 'tls.crt': '', 'tls.key': '' },
-  'Secret/haca-prover': { PROVER_REGISTRAR_KEY: key('2'), PROVER_EVIDENCE_KEY: key('3') },
+  'Secret/haca-prover': { PROVER_REGISTRAR_KEY: key('2'), PROVER_EVIDENCE_KEY: key('3'), PROVER_GOLDEN_VALUES_KEY: `0x${'9'.repeat(96)}` },
   'Secret/haca-settler': { SETTLER_PAYMENT_KEY: key('4'), SETTLER_COMMIT_KEY: key('5'), SETTLER_FACT_KEY: key('6') },
   ...Object.fromEntries(names.map((name) => [`Secret/haca-kafka-${name}`, { KAFKA_SASL_USERNAME: name, KAFKA_SASL_PASSWORD: 'password' }])),
 }
@@ -296,6 +296,12 @@ describe('network', () => {
     for (const policy of ofKind(rendered.production, 'NetworkPolicy').filter(({ metadata }) => metadata.labels?.reaches)) {
       expect(JSON.stringify(policy.spec.egress), `${policy.metadata.name} points at the local stack`).not.toMatch(/podSelector/)
     }
+  })
+
+  it.each(overlays)('%s lets nobody but the prover ask vendors, and the prover nobody inside', (_overlay, resources) => {
+    const outward = ofKind(resources, 'NetworkPolicy').filter(({ spec }) => JSON.stringify(spec.egress ?? []).includes('"port":80}'))
+    expect(outward.map(({ metadata }) => metadata.name)).toEqual(['prover-to-vendors'])
+    expect(outward[0]?.spec).toMatchObject({ podSelector: { matchLabels: { [podLabel]: 'prover' } }, egress: [{ to: [{ ipBlock: { except: expect.arrayContaining(['10.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16']) } }] }] })
   })
 
   it('services find pods, by the ports their callers use', () => {

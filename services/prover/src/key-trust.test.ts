@@ -9,9 +9,9 @@ import type { InForce } from '@haca/platform/chain'
 import { createLogger } from '@haca/platform/log'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { MemoryChallenges } from './challenges.js'
+import { openCollateral, vendorDefaults } from './collateral/open-collateral.js'
 import { drawChallenge, enrollKey, type Enrolment } from './enroll-key.js'
 import { LiveKeys } from './live-keys.js'
-import { noCollateral } from './no-collateral.js'
 import type { Registration } from './ports.js'
 import { verifiers as development } from './verifiers/development.js'
 import { verifiers as production } from './verifiers/production.js'
@@ -75,7 +75,9 @@ async function open(blobs = new MemoryBlobs(), verifiers: readonly Verifier[] = 
   await bus.ensure([{ schema: KeyAppraisedSchema }])
   await bus.consume({ group: 'test', schema: KeyAppraisedSchema, inFlightMax: 10, handler: async ({ appraisal }: KeyAppraised) => void heard.push(AppraisalRecord.decodeRecord(appraisal?.record as Uint8Array)) })
   archive = new KeyArchive(blobs)
-  const watch = { archive, bus, keys: registry, registrar: registry, feed, scope, evidenceKey, logger, collateral: noCollateral, verifiers, roots: () => ({ simulated: [simulated.root.der] }), crypto: nodeCrypto(), now: () => now }
+  const crypto = nodeCrypto()
+  const collateral = openCollateral({ archive, blobs, roots: {}, golden: undefined, crypto, logger, now: () => now }, { mode: 'offline', urls: vendorDefaults, deadlineMs: 1_000 })
+  const watch = { archive, bus, keys: registry, registrar: registry, feed, scope, evidenceKey, logger, collateral, verifiers, roots: () => ({ simulated: [simulated.root.der] }), crypto, now: () => now }
   return { ...watch, challenges: new MemoryChallenges(), live: new LiveKeys(watch), verifierId: new Uint8Array(32).fill(1) }
 }
 

@@ -16,12 +16,14 @@ import { connectRedis, redisOptions, type Redis } from '@haca/platform/store'
 import { readFileSync } from 'node:fs'
 import { privateKeyToAccount } from 'viem/accounts'
 import { attestationService } from './attestation.grpc.js'
+import { goldenSigner, type GoldenSigner } from './collateral/manifest/golden-values.js'
+import { openCollateral, type CollateralSettings } from './collateral/open-collateral.js'
+import type { VendorCollateral } from './collateral/vendor-collateral.js'
 import { MemoryChallenges, RedisChallenges } from './challenges.js'
 import type { ProverConfig } from './config.js'
 import { consumeCompletions, type Line } from './consumer.js'
 import { KeyHistories } from './key-histories.js'
 import { LiveKeys, type Watch } from './live-keys.js'
-import { noCollateral } from './no-collateral.js'
 import { ChainRegistrar } from './registrar.js'
 import { acceptsSimulated } from './self-test.js'
 import type { Prover } from './proving/index.js'
@@ -58,12 +60,15 @@ export async function compose(config: ProverConfig, logger: Logger, verifiers: r
   const prover = openProver({ engine: env.PROVER_ENGINE, threads: env.PROVER_ENGINE_THREADS, memoryBytes: env.PROVER_MEMORY_BYTES, timeoutMs: env.PROVER_PROOF_TIMEOUT_MS, logger })
   const evidenceKey = Hex.toBytes(env.PROVER_EVIDENCE_KEY.reveal())
   const recordScope = { chainId: env.CHAIN_ID, registry: env.TEE_REGISTRY_ADDRESS }
+  const golden = env.PROVER_GOLDEN_VALUES_KEY && goldenSigner(Hex.toBytes(env.PROVER_GOLDEN_VALUES_KEY.reveal()))
+  const roots = rootsOf(env.PROVER_SIMULATED_ROOT, golden)
+  const collateral = openCollateral({ archive, blobs, roots: VENDOR_ROOTS, golden, crypto, logger, now }, collateralSettings(env))
   const watch: Watch = {
     ...{ archive, bus, keys, feed, verifiers, crypto, evidenceKey, logger, now },
     registrar: new ChainRegistrar(sender, env.TEE_REGISTRY_ADDRESS),
     scope: recordScope,
-    collateral: noCollateral,
-    roots: rootsOf(env.PROVER_SIMULATED_ROOT),
+    collateral,
+    roots,
   }
   const live = new LiveKeys(watch)
   const challenges = redis ? new RedisChallenges(redis, env.REDIS_PREFIX) : new MemoryChallenges()
@@ -73,9 +78,11 @@ export async function compose(config: ProverConfig, logger: Logger, verifiers: r
   await sender.start()
   await feed.start(env.POLICY_REFRESH_MS)
   await live.start(env.PROVER_REAPPRAISE_MS)
+  collateral.start(env.PROVER_COLLATERAL_CHECK_MS)
   const grpc = new GrpcServer(logger).add(AttestationService, attestationService({ ...watch, challenges, live, verifierId: verifierId(evidenceKey) }))
   const grpcPort = await grpc.listen(config.host, env.PROVER_GRPC_PORT)
   grpc.serving(true)
+  logger.info({ collateral: env.PROVER_COLLATERAL, goldenValueSigner: golden ? Hex.fromBytes(golden.publicKey) : null }, 'collateral ready')
   logger.info({ grpcPort, kinds: verifiers.map(({ kind }) => kind) }, 'grpc listening')
   const running = await consumeCompletions(
     line,
@@ -95,14 +102,28 @@ export async function compose(config: ProverConfig, logger: Logger, verifiers: r
     controllers: [HealthController],
     providers: [
       ...healthProviders({ kafka: () => bus.ping(), redis: () => jobs.ping(), policy: () => feed.epoch() !== undefined }),
-      { provide: 'shutdown', useFactory: () => shutdown({ grpc, running, live, feed, prover, sender, drainMs: config.drainMs, ...(seams ? {} : { bus, jobs }), ...(redis ? { redis } : {}) }) },
+      { provide: 'shutdown', useFactory: () => shutdown({ grpc, running, live, collateral, feed, prover, sender, drainMs: config.drainMs, ...(seams ? {} : { bus, jobs }), ...(redis ? { redis } : {}) }) },
     ],
   }
 }
 
-/** The vendors' roots, and the simulator's where this build has a verifier for it and its file is there. */
-function rootsOf(simulatedRoot: string | undefined): () => TrustAnchors {
-  return () => (simulatedRoot ? { ...VENDOR_ROOTS, simulated: [new Uint8Array(readFileSync(simulatedRoot))] } : VENDOR_ROOTS)
+const collateralSettings = (env: ProverConfig['env']): CollateralSettings => ({
+  mode: env.PROVER_COLLATERAL,
+  urls: {
+    intelPcs: env.PROVER_COLLATERAL_INTEL_URL,
+    intelCertificates: env.PROVER_COLLATERAL_INTEL_CERTIFICATES_URL,
+    amdKds: env.PROVER_COLLATERAL_AMD_URL,
+    nvidiaRim: env.PROVER_COLLATERAL_NVIDIA_RIM_URL,
+    nvidiaOcsp: env.PROVER_COLLATERAL_NVIDIA_OCSP_URL,
+    aws: env.PROVER_COLLATERAL_AWS_URL,
+  },
+  deadlineMs: env.PROVER_COLLATERAL_DEADLINE_MS,
+})
+
+/** The vendors' roots, whoever signs golden values here, and the simulator's root where this build has a verifier for it and its file is there. */
+function rootsOf(simulatedRoot: string | undefined, golden: GoldenSigner | undefined): () => TrustAnchors {
+  const known: TrustAnchors = { ...VENDOR_ROOTS, ...(golden ? { goldenValueSigners: [golden.publicKey] } : {}) }
+  return () => (simulatedRoot ? { ...known, simulated: [new Uint8Array(readFileSync(simulatedRoot))] } : known)
 }
 
 /** A verifier is named by the address that signs its records. */
@@ -117,6 +138,7 @@ const shutdown = (parts: {
   grpc: GrpcServer
   running: (Consumption | Worker)[]
   live: LiveKeys
+  collateral: VendorCollateral
   feed: PolicyFeed
   prover: Prover
   sender: TxSender
@@ -129,6 +151,7 @@ const shutdown = (parts: {
     await parts.grpc.close(parts.drainMs)
     for (const part of parts.running) await part.stop(parts.drainMs)
     await parts.live.stop()
+    await parts.collateral.stop()
     parts.feed.stop()
     await parts.prover.close()
     await parts.sender.stop()

@@ -1,11 +1,16 @@
 import { HARDWARE_VERIFIERS, verifyEvidence, type Collection, type EvidenceClaims } from '@haca/core/tee'
-import { NvidiaBuilder, Pki, SnpBuilder, Vectors } from '@haca/core/tee/testing'
+import { DcapVectors, NvidiaBuilder, Pki, SnpBuilder, Vectors } from '@haca/core/tee/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { collateralWorld, collectionOf, intelReplies, rimReply, trusted, type WorldOptions } from './testing/collateral-world.js'
-import { localVendor, type LocalVendor } from './testing/local-vendors.js'
+import { localVendor, type LocalVendor, type Replies } from './testing/local-vendors.js'
 
 const tdxAt = '2025-06-25T00:00:00Z'
 const tdx = (): Collection.KeyCollection => collectionOf('tdx', Vectors.readVector('tdx/phala.quote'))
+/** What Intel said of this platform's kind in June 2025. */
+const genuine = (): Replies => {
+  const stored = DcapVectors.storedCollateral('P1_B0C06F_2025_06')
+  return intelReplies({ endorsements: DcapVectors.dcapEndorsements(stored), listIssuerChain: stored.pck_crl_issuer_chain ?? '', fmspc: 'B0C06F000000' })
+}
 
 let vendor: LocalVendor
 beforeEach(async () => {
@@ -26,7 +31,7 @@ async function verify({ collateral, clock, crypto, roots }: World, collection: C
 
 describe('genuine evidence gets what it needs from its vendor, and its verifier accepts', () => {
   it('a TDX quote, by the FMSPC and the issuer of its PCK', async () => {
-    Object.assign(vendor.replies, intelReplies('P1_B0C06F_2025_06', 'B0C06F000000'))
+    Object.assign(vendor.replies, genuine())
     const w = world(tdxAt)
     expect(await verify(w, tdx())).toMatchObject({ kind: 'tdx', product: 'fmspc:B0C06F000000', tcb: { status: 'UpToDate' }, revocation: 'checked' })
     expect(vendor.asked.toSorted()).toEqual(['/IntelSGXRootCA.der', '/sgx/certification/v4/pckcrl?ca=platform&encoding=der', '/tdx/certification/v4/qe/identity', '/tdx/certification/v4/tcb?fmspc=B0C06F000000'])
@@ -44,7 +49,7 @@ describe('genuine evidence gets what it needs from its vendor, and its verifier 
   })
 
   it('an H100’s report, by the names of its manifests', async () => {
-    vendor.replies['/v1/rim/NV_GPU_VBIOS_1010_0200_882_96005E0001'] = rimReply('nvidia/rim/vbios-96.00.5E.00.01-1010_0200_882.swidtag')
+    vendor.replies['/v1/rim/NV_GPU_VBIOS_1010_0200_882_96005E0001'] = rimReply(Vectors.readVector('nvidia/rim/vbios-96.00.5E.00.01-1010_0200_882.swidtag'))
     const chain = Vectors.readVector('nvidia/hopper-535-vbios-5E0001.chain.pem')
     const w = world('2025-06-01T00:00:00Z')
     const collection = collectionOf('nvidia-gpu', Vectors.readVector('nvidia/hopper-535-vbios-5E0001.spdm'), [{ role: 'device-chain', bytes: chain }])
@@ -54,7 +59,7 @@ describe('genuine evidence gets what it needs from its vendor, and its verifier 
   })
 
   it('and says by digest what it gave', async () => {
-    Object.assign(vendor.replies, intelReplies('P1_B0C06F_2025_06', 'B0C06F000000'))
+    Object.assign(vendor.replies, genuine())
     const w = world(tdxAt)
     const { endorsements, used } = await w.collateral.endorsements('machine', tdx(), new Date(w.clock.now))
     expect(used.map(({ piece, role }) => `${piece}/${role}`)).toEqual(endorsements.map(({ role }) => `machine/${role}`))
@@ -98,7 +103,7 @@ describe('synthetic evidence under roots of its own', () => {
 })
 
 describe('a vendor is asked', () => {
-  beforeEach(() => void Object.assign(vendor.replies, intelReplies('P1_B0C06F_2025_06', 'B0C06F000000')))
+  beforeEach(() => void Object.assign(vendor.replies, genuine()))
 
   it('once for a platform, by however many keys at once; the rest comes from the archive, also after a restart', async () => {
     const first = world(tdxAt)
@@ -123,7 +128,7 @@ describe('a vendor is asked', () => {
     const asked = vendor.asked.length
     await expect(verify(w, tdx())).rejects.toMatchObject({ code: 'collateral.unreachable' })
     expect(vendor.asked.length - asked).toBeLessThanOrEqual(6)
-    Object.assign(vendor.replies, intelReplies('P1_B0C06F_2025_06', 'B0C06F000000'))
+    Object.assign(vendor.replies, genuine())
     w.clock.now += 31_000
     expect(await verify(w, tdx())).toMatchObject({ kind: 'tdx' })
   })
@@ -146,7 +151,7 @@ describe('a vendor is asked', () => {
 
 describe('while a vendor is away', () => {
   it('the old stays, until it runs out; then the verifier refuses it for its date', async () => {
-    Object.assign(vendor.replies, intelReplies('P1_B0C06F_2025_06', 'B0C06F000000'))
+    Object.assign(vendor.replies, genuine())
     const w = world(tdxAt)
     await verify(w, tdx())
     for (const path of Object.keys(vendor.replies)) vendor.replies[path] = { broken: true }
@@ -158,7 +163,7 @@ describe('while a vendor is away', () => {
   })
 
   it('an air-gapped prover knows what was imported, hears of it, and asks nobody', async () => {
-    Object.assign(vendor.replies, intelReplies('P1_B0C06F_2025_06', 'B0C06F000000'))
+    Object.assign(vendor.replies, genuine())
     const online = world(tdxAt)
     await verify(online, tdx())
     const before = vendor.asked.length

@@ -5,6 +5,8 @@ import { entries, readVectorText, type VectorEntry } from './vectors.js'
 export interface StoredCollateral {
   readonly root_ca_crl: string
   readonly pck_crl: string
+  /** In sets that were taken whole from one origin. */
+  readonly pck_crl_issuer_chain?: string
   readonly tcb_info: string
   readonly tcb_info_signature: string
   readonly tcb_info_issuer_chain: string

@@ -1,8 +1,7 @@
 import { Hex } from '@haca/core'
-import { KeyBinding, MEDIA_TYPES, VENDOR_ROOTS, type Collection, type Endorsements, type TeeKind, type TrustAnchors } from '@haca/core/tee'
+import { KeyBinding, MEDIA_TYPES, VENDOR_ROOTS, type Collection, type EndorsementRole, type Endorsements, type TeeKind, type TrustAnchors } from '@haca/core/tee'
 import { NVIDIA_MANIFEST_ROOT } from '@haca/core/tee/collateral'
 import { nodeCrypto } from '@haca/core/tee/node-crypto'
-import { DcapVectors, Vectors } from '@haca/core/tee/testing'
 import { KeyArchive, MemoryBlobs, type Blobs } from '@haca/platform/blobs'
 import { createLogger } from '@haca/platform/log'
 import { Library } from '../library.js'
@@ -49,18 +48,25 @@ export function collectionOf(kind: TeeKind, bytes: Uint8Array, endorsements: End
   return { binding, challenge: { verifierId: new Uint8Array(32), random: new Uint8Array(32), expiresAt: 0 }, machine: piece, devices: [] }
 }
 
-/** What Intel's service answers about a stored set of collateral. */
-export function intelReplies(name: string, fmspc: string): Replies {
-  const stored = DcapVectors.storedCollateral(name) as DcapVectors.StoredCollateral & { readonly pck_crl_issuer_chain?: string }
-  const [rootCrl, pckCrl, info, infoChain, identity, identityChain] = DcapVectors.dcapEndorsements(stored).map(({ bytes }) => bytes) as [Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array, Uint8Array]
-  const header = (header: string, pem: Uint8Array | string): Record<string, string> => ({ [header]: encodeURIComponent(typeof pem === 'string' ? pem : new TextDecoder().decode(pem)) })
+/** Intel's statements, by role, and the path of the PCK list's issuer. */
+export interface IntelAnswers {
+  readonly endorsements: Endorsements
+  readonly listIssuerChain: string
+  readonly fmspc: string
+}
+
+/** What Intel's service answers. */
+export function intelReplies({ endorsements, listIssuerChain, fmspc }: IntelAnswers): Replies {
+  const bytes = (role: EndorsementRole): Uint8Array => endorsements.find((one) => one.role === role)!.bytes
+  const chain = (header: string, pem: string): Record<string, string> => ({ [header]: encodeURIComponent(pem) })
+  const text = (role: EndorsementRole): string => new TextDecoder().decode(bytes(role))
   return {
-    '/IntelSGXRootCA.der': { body: rootCrl },
-    '/sgx/certification/v4/pckcrl?ca=platform&encoding=der': { body: pckCrl, headers: header('SGX-PCK-CRL-Issuer-Chain', stored.pck_crl_issuer_chain ?? '') },
-    [`/tdx/certification/v4/tcb?fmspc=${fmspc}`]: { body: info, headers: header('TCB-Info-Issuer-Chain', infoChain) },
-    '/tdx/certification/v4/qe/identity': { body: identity, headers: header('SGX-Enclave-Identity-Issuer-Chain', identityChain) },
+    '/IntelSGXRootCA.der': { body: bytes('root-crl') },
+    '/sgx/certification/v4/pckcrl?ca=platform&encoding=der': { body: bytes('pck-crl'), headers: chain('SGX-PCK-CRL-Issuer-Chain', listIssuerChain) },
+    [`/tdx/certification/v4/tcb?fmspc=${fmspc}`]: { body: bytes('tcb-info'), headers: chain('TCB-Info-Issuer-Chain', text('tcb-info-chain')) },
+    '/tdx/certification/v4/qe/identity': { body: bytes('qe-identity'), headers: chain('SGX-Enclave-Identity-Issuer-Chain', text('qe-identity-chain')) },
   }
 }
 
-/** What NVIDIA's service answers about a stored manifest. */
-export const rimReply = (file: string) => ({ body: JSON.stringify({ id: 'x', rim: Buffer.from(Vectors.readVector(file)).toString('base64') }) })
+/** What NVIDIA's service answers about a manifest. */
+export const rimReply = (manifest: Uint8Array) => ({ body: JSON.stringify({ id: 'x', rim: Buffer.from(manifest).toString('base64') }) })
