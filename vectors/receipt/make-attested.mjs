@@ -34,7 +34,7 @@ const t0 = Date.parse('2026-01-10T12:00:00Z') / 1000
 const receivedAt = t0 + 2
 const appraisedAt = t0 + 3
 const issuedAt = t0 + 60
-const keyKinds = { nitro: 1, tdx: 2, 'sev-snp': 3, simulated: 255 }
+const keyKinds = { nitro: 1, tdx: 2, 'sev-snp': 3, sgx: 4, simulated: 255 }
 
 const sim = SimulatedBuilder.simulatedWorld()
 const aws = NitroBuilder.nitroHierarchy()
@@ -57,10 +57,13 @@ const document = PolicyBuilder.policyJson({
   registry: teeRegistry,
   hardware: [
     ...PolicyBuilder.policyJson().hardware,
+    { id: 'sgx', kind: 'sgx', products: ['fmspc:90C06F000000'], tcb: { status: ['UpToDate'], allowedAdvisories: [], minEvalNumber: 18 }, forbid: ['debug'], maxKeyHours: 24 },
     { id: 'sim', kind: 'simulated', products: ['sim-cpu'], revocation: 'unchecked', maxKeyHours: 1 },
     { id: 'sim-gpu', kind: 'simulated', products: ['sim-gpu'], revocation: 'unchecked', with: ['sim'] },
   ],
+  deny: [{ kind: 'sev-snp', product: 'Milan', reason: 'arXiv:2605.12990' }],
   images: [
+    { id: 'engine-sgx', kind: 'sgx', match: { mrEnclave: '00'.repeat(32) }, activeFrom: PolicyBuilder.NOT_BEFORE },
     { id: 'engine', kind: 'tdx', match: { mrtd: PolicyBuilder.TD_MEASUREMENT, rtmr1: PolicyBuilder.ZERO48, rtmr2: PolicyBuilder.ZERO48 }, provenance: { source: 'git+https://example.test/engine@0123' }, activeFrom: PolicyBuilder.NOT_BEFORE },
     { id: 'engine-snp', kind: 'sev-snp', match: { measurement: 'e1'.repeat(48) }, activeFrom: PolicyBuilder.NOT_BEFORE },
     { id: 'engine-nitro', kind: 'nitro', match: { pcr0: '01'.repeat(48), pcr1: '02'.repeat(48), pcr2: '03'.repeat(48) }, activeFrom: PolicyBuilder.NOT_BEFORE },
@@ -99,6 +102,8 @@ const machines = {
     return piece('nitro', NitroBuilder.signNitro(Cbor.encode({ ...usual, pcrs, user_data: userData, nonce, public_key: publicKey }), aws))
   },
   tdx: ({ userData }, { body = {}, world = intel }) => piece('tdx', DcapBuilder.quote(world, { body: { [DcapBuilder.TD.reportData]: userData, ...body } })),
+  // Report data of an enclave is the last 64 of its report's 384 bytes.
+  sgx: ({ userData }) => piece('sgx', DcapBuilder.quote(intel, { form: 'sgx-v3', body: { 320: userData } })),
   'sev-snp': ({ userData }) => piece('sev-snp', SnpBuilder.snpReport(amd, { bytes: { 0x50: userData } }), [{ role: 'vek', bytes: amd.vek.der }, { role: 'vek-issuer', bytes: amd.ask.der }]),
 }
 const gpu = (nonce) => piece('nvidia-gpu', NvidiaBuilder.deviceReport(nvidia, { nonce }), [{ role: 'device-chain', bytes: NvidiaBuilder.chainOf(nvidia) }])
@@ -106,6 +111,7 @@ const simGpu = (nonce) => piece('simulated', SimulatedBuilder.simulatedEvidence(
 
 const crls = (...lists) => lists.map((options) => ({ role: 'crl', bytes: Pki.issueCrl(options) }))
 const nitroCollateral = (revoked = []) => ({ machine: crls({ issuer: aws.root }, { issuer: aws.regional, revoked }) })
+const sgxCollateral = () => ({ machine: DcapBuilder.collateral(intel, { tcbInfo: DcapBuilder.tcbInfo({ id: 'SGX' }), qeIdentity: DcapBuilder.qeIdentity({ isvprodid: 1 }, 'QE') }) })
 const tdxCollateral = (world = intel, options = {}) => ({ machine: DcapBuilder.collateral(world, options) })
 const snpCollateral = (ocsp = {}) => ({
   machine: crls({ issuer: amd.ark }),
@@ -114,7 +120,7 @@ const snpCollateral = (ocsp = {}) => ({
     ...['driver', 'vbios'].map((component) => ({ role: 'golden-values', bytes: NvidiaBuilder.jws(NvidiaBuilder.goldenValues({ component }), goldenKey) })),
   ],
 })
-const imageOf = { simulated: 'engine-sim', nitro: 'engine-nitro', tdx: 'engine', 'sev-snp': 'engine-snp' }
+const imageOf = { simulated: 'engine-sim', nitro: 'engine-nitro', tdx: 'engine', 'sev-snp': 'engine-snp', sgx: 'engine-sgx' }
 
 /** What a node hands in for its key. */
 function collect(name, { kind, models: bound = [models.digits], imageId = imageOf[kind], device, machine = {}, collateral = {} }) {
@@ -164,6 +170,7 @@ const enrolments = {
   relay: [{ kind: 'nitro', models: [], imageId: 'relay', machine: { pcr0: 0x11 }, collateral: nitroCollateral() }],
   tdx: [{ kind: 'tdx', models: [models.digits, models.iris], collateral: tdxCollateral() }],
   snp: [{ kind: 'sev-snp', device: gpu, collateral: snpCollateral() }],
+  sgx: [{ kind: 'sgx', collateral: sgxCollateral() }],
   // Appraised by a verifier that erred, or lied: whoever repeats the appraisal finds out.
   debug: [{ kind: 'tdx', machine: { body: { [DcapBuilder.TD.tdAttributes]: Uint8Array.of(1) } }, collateral: tdxCollateral() }, { errs: true }],
   outdated: [{ kind: 'tdx', collateral: tdxCollateral(intel, { tcbInfo: DcapBuilder.tcbInfo({ levels: [{ status: 'OutOfDate' }] }) }) }, { errs: true }],
@@ -263,6 +270,7 @@ const good = {
   relay: tee(proven, asserted, proven, unknown, unknown, unknown),
   tdx: tee(proven, proven, proven, proven, unknown, asserted),
   snp: tee(proven, proven, proven, proven, proven, asserted),
+  sgx: tee(proven, proven, proven, proven, unknown, unknown),
 }
 const nothing = tee(unknown, unknown, unknown, asserted, unknown, unknown)
 const fallen = tee(refuted, unknown, unknown, asserted, unknown, unknown)
@@ -297,6 +305,8 @@ function add(why, name, { receipt: change = {}, signed, signedBy = name, attesta
   })
 }
 
+const removal = (entry, value, removedIn, restoredIn = 0) => ({ entry, value, reason: productGone.reason, removedIn, restoredIn })
+
 // Good ones.
 add('a simulated key, whose root the caller pinned', 'sim', { claims: good.sim, because: { tee_attested: 'SIMULATED: no hardware vouches for this key' } })
 add('a Nitro key', 'nitro', { claims: good.nitro })
@@ -304,6 +314,8 @@ add('a Nitro key of a node that forwards', 'relay', { claims: good.relay, becaus
 add('a TDX key', 'tdx', { claims: good.tdx })
 add('a TDX key, of the second model it is bound to', 'tdx', { receipt: { modelHash: `0x${models.iris}` }, claims: good.tdx })
 add('an SEV-SNP key with a GPU', 'snp', { claims: good.snp })
+add('an SGX key', 'sgx', { claims: good.sgx })
+add('an SGX key, and the whole kind removed later', 'sgx', { removals: [removal('hardware', 'sgx', 43)], claims: good.sgx, chainMarks: [`signer later revoked: hardware sgx was removed in epoch 43: ${productGone.reason}`] })
 
 // What the caller trusts.
 add('a simulated key, whose root nobody pinned', 'sim', { trust: 'hardware', claims: nothing, because: { tee_attested: 'SIMULATED' } })
@@ -350,7 +362,6 @@ add('a key registered under other evidence', 'tdx', { life: { evidenceId: collec
 add('evidence that was made for another key', 'borrower', { receipt: { evidenceId: collected.borrowedKey.evidenceId }, attestation: 'borrowedKey', claims: fallen, because: { tee_attested: 'another key' } })
 
 // What guardians removed.
-const removal = (entry, value, removedIn, restoredIn = 0) => ({ entry, value, reason: productGone.reason, removedIn, restoredIn })
 const gone = removal(productGone.entry, productGone.value, 43)
 const goneMark = `signer later revoked: product ${productGone.value} was removed in epoch 43: ${productGone.reason}`
 add('a product removed later', 'tdx', { removals: [gone], claims: good.tdx, chainMarks: [goneMark] })

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hex } from '@haca/core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { bundleOf, networkOf, rootsOf, type AttestedCase, type AttestedEvidence, type AttestedVectors } from '../testing/attested-vectors.js'
 import type { Report } from '../verify/index.js'
 import { exit } from './io.js'
@@ -18,8 +18,12 @@ let network: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'haca-verify-'))
   network = await written('network.json', networkOf(vectors))
+  vi.stubGlobal('fetch', () => expect.fail('somebody was asked'))
 })
-afterAll(() => rm(folder, { recursive: true, force: true }))
+afterAll(async () => {
+  vi.unstubAllGlobals()
+  await rm(folder, { recursive: true, force: true })
+})
 
 async function written(name: string, content: unknown): Promise<string> {
   const file = join(folder, name)
