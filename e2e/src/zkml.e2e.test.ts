@@ -1,10 +1,14 @@
 import { groth16Format, proofLedgerAbi, settlementLogAbi } from '@haca/contracts'
-import { Batch, Receipt, type Hex } from '@haca/core'
+import { Batch, Hex, Receipt } from '@haca/core'
+import { GrpcClient } from '@haca/platform/grpc'
+import { InferenceService } from '@haca/proto'
 import { HacaClient, chainReader, privateKeySigner, type Inference, type Network } from '@haca/sdk'
 import type { Bundle } from '@haca/sdk/verify'
-import { Books, engine, eventually, fundedWallets, samplesOf, startStack, type Stack, type Wallet } from '@haca/tools'
+import { Books, Caller, digitBody, engine, eventually, fundedWallets, samplesOf, signPayment, startStack, type Stack, type Wallet } from '@haca/tools'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BaseError, ContractFunctionRevertedError, createWalletClient, http } from 'viem'
@@ -90,6 +94,42 @@ describe('sells proofs', () => {
     const { input, shape, samples } = samplesOf('digits-lenet')
     const { requestId } = await client().infer({ model: 'digits-lenet', inputs: [{ name: input, shape: [1, ...shape], data: samples[7]?.values ?? [] }], verification: 'zkml' }, { waitSettledMs: 60_000 })
     expect((await client().receipt(requestId)).proof).not.toBeNull()
+  })
+
+  it('tells of a proof by events, by a gRPC stream and by a signed webhook', async () => {
+    const told: { headers: IncomingHttpHeaders; body: string }[] = []
+    const receiver = createServer((request, response) => {
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => (told.push({ headers: request.headers, body: Buffer.concat(chunks).toString() }), response.end()))
+    })
+    await new Promise<void>((done) => receiver.listen(0, '127.0.0.1', done))
+    const grpc = new GrpcClient(stack.gateway.grpc)
+    try {
+      const caller = new Caller(stack.gateway.http)
+      const body = digitBody(15).replace('"model"', '"verification":"zkml","model"')
+      const { header } = signPayment(await caller.required(body), payer)
+      const response = await caller.pay(body, header, { 'haca-webhook': `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/` })
+      const requestId = response.headers.get('haca-request-id') as Hex.Hex
+      const watch = async (): Promise<string[]> => {
+        const seen: string[] = []
+        for await (const { status } of grpc.stream(InferenceService.method.watchRequest, { requestId: Hex.toBytes(requestId) }, { timeoutMs: 60_000 })) seen.push(`${status?.state} ${status?.proof}`)
+        return seen
+      }
+      const [events, stream] = await Promise.all([fetch(`${stack.gateway.http}/v1/requests/${requestId}/events`).then((r) => r.text()), watch()])
+      const states = [...events.matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data as string) as { state: string; proof: string })
+      expect(states.at(-1)).toMatchObject({ requestId, state: 'anchored', proof: 'proven' })
+      expect(stream.at(-1)).toBe('anchored proven')
+      expect(new Set(stream).size).toBe(stream.length)
+      const [hook] = await eventually('the webhook', async () => (told.length > 0 ? told : undefined))
+      expect(JSON.parse(hook?.body ?? '')).toMatchObject({ type: 'request.proven', requestId, proof: 'proven' })
+      expect(hook?.headers['haca-webhook-signature']).toMatch(/^0x[0-9a-f]{130}$/)
+      expect((await fetch(`${stack.gateway.http}/v1/requests/0x${'00'.repeat(32)}/events`)).status).toBe(404)
+      expect((await caller.infer(body, { 'haca-webhook': 'file:///etc/passwd' })).status).toBe(400)
+    } finally {
+      grpc.close()
+      receiver.close()
+    }
   })
 
   it('refuses one flipped bit of proof, signals, key, request, answer, model or request id, here and on the chain', async () => {

@@ -16,6 +16,8 @@ export interface Ask {
   salt: Uint8Array
   /** Where it was asked, for the payment's resource. */
   resourceUrl: string
+  /** Address to be told at when the proof is there. */
+  webhook?: string
 }
 
 /** A request that was read and fits its model. */

@@ -29,6 +29,7 @@ const shape = {
   GATEWAY_BALANCE_MAX_AGE_MS: kind.count(100, 600_000).default(10_000),
   GATEWAY_PAYER_CAP_ATOMIC: kind.atomic().default(1_000_000n).describe('most unsettled work for a payer that has not yet paid as much'),
   GATEWAY_UNESTABLISHED_CAP_ATOMIC: kind.atomic().default(50_000_000n).describe('most unsettled and lost work, per 24 hours, for all such payers together'),
+  GATEWAY_WEBHOOKS: z.enum(['public', 'any']).default('public').describe('where callers may be called back: https on the public internet, or anywhere, which production refuses'),
   GATEWAY_TLS_CERTIFICATE_FILE: z.string().optional(),
   GATEWAY_TLS_KEY_FILE: z.string().optional(),
   GATEWAY_ROUTER_CA_FILE: z.string().optional(),
@@ -41,6 +42,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     ...kafkaRules,
     ...redisRules,
     (v) => (v.PROFILE === 'production' && !(v.GATEWAY_TLS_CERTIFICATE_FILE && v.GATEWAY_TLS_KEY_FILE) ? 'GATEWAY_TLS_CERTIFICATE_FILE and GATEWAY_TLS_KEY_FILE are required in production' : undefined),
+    (v) => (v.PROFILE === 'production' && v.GATEWAY_WEBHOOKS !== 'public' ? 'GATEWAY_WEBHOOKS must be public in production' : undefined),
     (v) => (v.PROFILE === 'production' && !v.GATEWAY_PUBLIC_URL.startsWith('https://') ? 'GATEWAY_PUBLIC_URL must begin with https:// in production' : undefined),
     (v) => (v.GATEWAY_PAYMENT_REMAINING_SECONDS > v.GATEWAY_PAYMENT_TIMEOUT_SECONDS ? 'GATEWAY_PAYMENT_REMAINING_SECONDS must not exceed GATEWAY_PAYMENT_TIMEOUT_SECONDS' : undefined),
   ])

@@ -23,3 +23,13 @@ export function stateConflict(logger: Logger, { event, requestId, state }: { eve
   conflicts.inc({ event })
   logger.error({ alarm: 'state-conflict', event, requestId, state }, 'an event contradicts what is known of a request')
 }
+
+const webhooks = metrics.counter('gateway_webhooks_total', 'Webhooks by outcome', ['outcome'])
+
+/** A caller was told, or could not be. */
+export function webhookDelivered(logger: Logger, { requestId, outcome }: { requestId: string; outcome: string }): void {
+  const delivered = /^2\d\d$/.test(outcome)
+  webhooks.inc({ outcome: delivered ? 'delivered' : 'given-up' })
+  if (delivered) logger.debug({ requestId, outcome }, 'webhook delivered')
+  else logger.info({ requestId, outcome }, 'webhook given up; the caller can ask for the status')
+}

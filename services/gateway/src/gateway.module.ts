@@ -24,12 +24,13 @@ import { Waiters } from './await-outcome.js'
 import { RedisClaims } from './claims/redis.js'
 import type { GatewayConfig } from './config.js'
 import { waiting } from './events.js'
-import { inferenceService } from './grpc/inference.grpc.js'
+import { inferenceService, inferenceStreams } from './grpc/inference.grpc.js'
 import type { Attesting } from './get-attestation.js'
 import { ATTESTING, AttestationController } from './http/attestation.controller.js'
 import { GATEWAY, InferenceController, PUBLIC_URL, TOKEN_DECIMALS } from './http/inference.controller.js'
 import { MODELS, ModelsController, NETWORK, type Network } from './http/models.controller.js'
 import { BLOBS, OpenGradientController } from './http/opengradient.controller.js'
+import { EventsController, WATCHING } from './http/events.controller.js'
 import { READER, RecordsController } from './http/records.controller.js'
 import type { Gateway } from './infer.js'
 import { KeyRecords } from './key-records.js'
@@ -43,6 +44,8 @@ import { consumeEvents } from './project-events.js'
 import { ClaimsRebuilder } from './rebuild-claims.js'
 import { GrpcRouter } from './router-client.js'
 import { sweep } from './sweep.js'
+import { getRequest } from './get-request.js'
+import { Webhooks } from './webhooks/webhooks.js'
 
 /** What a caller of `compose` may bring, instead of having it opened. */
 export interface Seams {
@@ -75,7 +78,13 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   const waiters = new Waiters()
   const outcomes = new Outcomes(blobs)
   const ledger = new BatchLedger(blobs, scope)
-  const projection = { claims, waiters, blobs, outcomes, instance, logger, factSigners: env.FACT_SIGNERS, primitives }
+  const watching = { blobs, ledger, claims, scope, waiters, watched: { count: 0 }, now }
+  const webhooks = new Webhooks({ blobs, key: Hex.toBytes(env.GATEWAY_OFFER_KEY.reveal()), primitives, reach: env.GATEWAY_WEBHOOKS, pauseMs: 500, logger, now })
+  const proven = async (requestId: Hex.Hex): Promise<void> => {
+    const status = await getRequest(requestId, watching)
+    if (status.proof === 'proven') await webhooks.tell(status)
+  }
+  const projection = { claims, waiters, blobs, outcomes, instance, logger, factSigners: env.FACT_SIGNERS, primitives, proven }
   const tokenSeparator = Payment.tokenSeparator(token)
   const genuine = (payment: Payment.Payment): boolean => Payment.verify(payment, { token, payTo: env.REVENUE_VAULT_ADDRESS }, tokenSeparator, primitives).ok
   const rebuilder = new ClaimsRebuilder({ bus, claims, instance: `${instance}-${randomUUID()}`, projection, logger, genuine, horizonMs: (env.GATEWAY_PAYMENT_TIMEOUT_SECONDS + 3_600) * 1000, now })
@@ -97,7 +106,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   const feed = seams?.policy ? undefined : openPolicyFeed(env, { chain, archive, primitives, logger, now })
   const policy = seams?.policy ?? (feed as PolicyFeed)
   const gateway: Gateway = {
-    ...{ models, router, terms, claims, outcomes, bus, waiters, scope, logger, instance, rebuild, now },
+    ...{ models, router, terms, claims, outcomes, webhooks, bus, waiters, scope, logger, instance, rebuild, now },
     verifier: { terms, offerSigners: env.OFFER_SIGNERS, remainingSeconds: env.GATEWAY_PAYMENT_REMAINING_SECONDS, primitives, now },
     payers: seams?.payers ?? new ChainPayers(chain, token.address),
     policy,
@@ -121,7 +130,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   const gauges = setInterval(() => waiting.set(waiters.size()), 5_000)
 
   const tls = tlsFiles(config)
-  const grpc = new GrpcServer(logger).add(InferenceService, inferenceService(gateway, reader, new URL(env.GATEWAY_PUBLIC_URL).host))
+  const grpc = new GrpcServer(logger).add(InferenceService, inferenceService(gateway, reader, new URL(env.GATEWAY_PUBLIC_URL).host), inferenceStreams(watching))
   const grpcPort = await grpc.listen(config.host, env.GATEWAY_GRPC_PORT, tls && { certificate: tls.cert, key: tls.key })
   grpc.serving(true)
   logger.info({ grpcPort, instance, engine: primitives.engine }, 'grpc listening')
@@ -139,13 +148,14 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   }
   return {
     module: GatewayModule,
-    controllers: [HealthController, InferenceController, OpenGradientController, RecordsController, AttestationController, ModelsController],
+    controllers: [HealthController, InferenceController, OpenGradientController, RecordsController, EventsController, AttestationController, ModelsController],
     providers: [
       ...healthProviders({ claims: () => claims.ready(), models: () => models.ready(), policy: () => feed === undefined || feed.epoch() !== undefined, kafka: () => bus.ping() }),
       { provide: GATEWAY, useValue: gateway },
       { provide: PUBLIC_URL, useValue: env.GATEWAY_PUBLIC_URL },
       { provide: TOKEN_DECIMALS, useValue: env.TOKEN_DECIMALS },
       { provide: READER, useValue: reader },
+      { provide: WATCHING, useValue: watching },
       { provide: ATTESTING, useValue: attesting },
       { provide: BLOBS, useValue: blobs },
       { provide: MODELS, useValue: models },

@@ -1,6 +1,10 @@
-import type { Hex } from '@haca/core'
+import { Receipt, type Hex } from '@haca/core'
+import type { RequestOutcome } from '@haca/proto'
 import { Outcome, type BatchLedger, type Blobs } from '@haca/platform/blobs'
+import { readProof } from '@haca/platform/circuits'
+import { Wire } from '@haca/platform/wire'
 import type { Claims } from './ports.js'
+import { promisesProof } from './read-proof.js'
 import { Refusal } from './refusal.js'
 
 /** Where a request stands. It never contains the answer: a request id becomes public with its payment. */
@@ -15,16 +19,19 @@ export interface RequestStatus {
   batchId: number | null
   /** Set once there is a receipt. */
   receipt: string | null
+  /** Null: none was bought, or there is no receipt yet that could promise one. */
+  proof: 'pending' | 'proven' | null
 }
 
 export interface StatusReader {
   blobs: Blobs
   ledger: BatchLedger
   claims: Claims
+  scope: Receipt.Scope
 }
 
 /** Status of a request. Falls back to the object store for what the claims have let go. Throws `request.unknown`. */
-export async function getRequest(requestId: Hex.Hex, { blobs, ledger, claims }: StatusReader): Promise<RequestStatus> {
+export async function getRequest(requestId: Hex.Hex, { blobs, ledger, claims, scope }: StatusReader): Promise<RequestStatus> {
   const [claim, outcome, pointer] = await Promise.all([claims.byRequest(requestId), Outcome.read(blobs, requestId), ledger.pointer(requestId)])
   if (!claim && !outcome?.case && !pointer) throw new Refusal('unknown', 'request.unknown', 'there is no request with this id; ids are kept for an hour after their payment expired, receipts for good', 'id')
   const stored = outcome?.case === 'completed' ? 'delivered' : outcome?.case === 'voided' ? 'void' : undefined
@@ -38,7 +45,14 @@ export async function getRequest(requestId: Hex.Hex, { blobs, ledger, claims }: 
     payment: claim?.transaction ? { transaction: claim.transaction, blockNumber: claim.blockNumber as number } : null,
     batchId: pointer?.batchId ?? null,
     receipt: outcome?.value?.receipt || pointer ? `/v1/receipts/${requestId}` : null,
+    proof: outcome?.case === 'completed' ? await proofOf(outcome, blobs, scope) : null,
   }
+}
+
+async function proofOf({ value }: Extract<RequestOutcome['outcome'], { case: 'completed' }>, blobs: Blobs, scope: Receipt.Scope): Promise<RequestStatus['proof']> {
+  const { receipt } = Wire.toSignedReceipt(value.receipt)
+  if (!promisesProof(receipt)) return null
+  return (await readProof(blobs, Receipt.hash(receipt, scope))) ? 'proven' : 'pending'
 }
 
 /** The claim's state, unless the object store already knows more. */

@@ -15,6 +15,7 @@ import { paymentRequired, type Terms } from './offer-terms.js'
 import { requireEpoch, type PolicyInForce } from './policy-epoch.js'
 import type { Claim, Claims, ExposureLimits, Payers, Router } from './ports.js'
 import { promisesProof } from './read-proof.js'
+import type { Webhooks } from './webhooks/webhooks.js'
 import { Refusal } from './refusal.js'
 
 /** Everything the use cases of this service stand on. */
@@ -28,6 +29,7 @@ export interface Gateway extends Acceptance {
   policy: PolicyInForce
   limits: ExposureLimits
   outcomes: Outcomes
+  webhooks: Webhooks
   waiters: Waiters
   scope: Receipt.Scope
   logger: Logger
@@ -48,6 +50,7 @@ export type Answer =
  */
 export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitSettledMs: number | undefined, gateway: Gateway): Promise<Answer> {
   const request = await read(ask, gateway.models)
+  const webhook = ask.webhook === undefined ? undefined : gateway.webhooks.check(ask.webhook)
   if (!payload) return demandPayment(request, { reason: undefined, flows: ['authorization'] }, gateway)
   const check = verifyPayment(payload, request, gateway.verifier)
   paymentChecked(gateway.logger, check.ok ? 'ok' : check.reason)
@@ -58,6 +61,7 @@ export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitS
   const admission = await reserve(verified, gateway)
   if (admission.outcome === 'not-taken') return demandPayment(request, admission, gateway)
   const ours = admission.outcome === 'reserved' || (await isAbandoned(admission.claim, gateway))
+  if (ours && webhook) await gateway.webhooks.keep(verified.requestId, webhook)
   if (ours) await acceptRequest(verified, ask, gateway)
   return answer(verified, gateway, { waitSettledMs, accepted: ours })
 }

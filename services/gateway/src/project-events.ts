@@ -16,6 +16,8 @@ export interface Projection {
   blobs: Blobs
   outcomes: Outcomes
   instance: string
+  /** Told of every request for which a proof may be there. */
+  proven(requestId: Hex.Hex): Promise<void>
   /** Settlers whose word of payments and batches counts. */
   factSigners: readonly Hex.Hex[]
   primitives: Secp256k1.Primitives
@@ -92,6 +94,7 @@ export async function evidenceProduced(message: EvidenceProduced, projection: Pr
   const requestId = Wire.hex(message.requestId, 32, 'request_id')
   const outcome = await projection.outcomes.read(requestId)
   await wake(outcome?.case === 'completed' ? outcome.value.replyTo : undefined, requestId, projection)
+  await projection.proven(requestId)
 }
 
 export async function batchSettled(message: BatchSettled, projection: Projection): Promise<void> {

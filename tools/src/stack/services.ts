@@ -103,6 +103,7 @@ export function environment(name: ServiceName, world: World): NodeJS.ProcessEnv 
       GATEWAY_ROUTER_ADDRESS: `127.0.0.1:${world.ports.routerGrpc}`,
       GATEWAY_OFFER_KEY: roles.offers.privateKey,
       FACT_SIGNERS: roles.facts.address,
+      GATEWAY_WEBHOOKS: 'any',
     },
   }
   return { ...common, ...own[name], ...world.env[name] }

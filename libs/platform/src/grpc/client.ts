@@ -48,6 +48,24 @@ export class GrpcClient {
     })
   }
 
+  /** Calls a method that answers by a stream. Iterating rejects with grpc-js' ServiceError; leaving the loop cancels the call. */
+  async *stream<M extends DescMethod>(method: M, request: MessageInitShape<M['input']>, options: CallOptions): AsyncGenerator<MessageShape<M['output']>> {
+    const definition = methodDefinition(method)
+    const call = this.#client.makeServerStreamRequest(
+      definition.path,
+      definition.requestSerialize,
+      definition.responseDeserialize,
+      create(method.input, request) as Message,
+      options.metadata ?? new Metadata(),
+      { deadline: Date.now() + options.timeoutMs },
+    )
+    try {
+      for await (const message of call) yield message as MessageShape<M['output']>
+    } finally {
+      call.cancel()
+    }
+  }
+
   close(): void {
     this.#client.close()
   }

@@ -1,6 +1,6 @@
-import { toBinary, type DescFile, type DescMethodUnary, type DescService, type Message, type MessageShape } from '@bufbuild/protobuf'
+import { toBinary, type DescFile, type DescMethodServerStreaming, type DescMethodUnary, type DescService, type Message, type MessageShape } from '@bufbuild/protobuf'
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt'
-import { Metadata, Server, ServerCredentials, status, type ServerUnaryCall, type UntypedServiceImplementation, type sendUnaryData } from '@grpc/grpc-js'
+import { Metadata, Server, ServerCredentials, status, type ServerUnaryCall, type ServerWritableStream, type UntypedServiceImplementation, type sendUnaryData } from '@grpc/grpc-js'
 import { ReflectionService } from '@grpc/reflection'
 import { HealthImplementation } from 'grpc-health-check'
 import type { Logger } from '../log/index.js'
@@ -18,10 +18,23 @@ export interface Call {
   method: string
 }
 
+/** A call that is answered by a stream. */
+export interface StreamCall extends Call {
+  /** Aborted when the caller is gone or has waited long enough. */
+  signal: AbortSignal
+}
+
 /** One function per unary method of a service; a method without one answers UNIMPLEMENTED. */
 export type Handlers<S extends DescService> = {
   [K in keyof S['method'] as S['method'][K] extends DescMethodUnary ? K : never]: S['method'][K] extends DescMethodUnary
     ? (request: MessageShape<S['method'][K]['input']>, call: Call) => Promise<MessageShape<S['method'][K]['output']>>
+    : never
+}
+
+/** One function per method that answers by a stream. */
+export type Streams<S extends DescService> = {
+  [K in keyof S['method'] as S['method'][K] extends DescMethodServerStreaming ? K : never]?: S['method'][K] extends DescMethodServerStreaming
+    ? (request: MessageShape<S['method'][K]['input']>, call: StreamCall) => AsyncIterable<MessageShape<S['method'][K]['output']>>
     : never
 }
 
@@ -47,11 +60,13 @@ export class GrpcServer {
     this.#health.addToServer(this.#server)
   }
 
-  add<S extends DescService>(service: S, handlers: Handlers<S>): this {
+  add<S extends DescService>(service: S, handlers: Handlers<S>, streams: Streams<S> = {} as Streams<S>): this {
     const implementation: UntypedServiceImplementation = {}
     for (const method of service.methods) {
-      const handler = (handlers as Record<string, unknown>)[method.localName] as UnaryHandler | undefined
-      implementation[method.name] = handler && method.methodKind === 'unary' ? this.#unary(method.name, handler) : unimplemented(method.name)
+      const handler = ({ ...handlers, ...streams } as Record<string, unknown>)[method.localName]
+      if (handler && method.methodKind === 'unary') implementation[method.name] = this.#unary(method.name, handler as UnaryHandler)
+      else if (handler && method.methodKind === 'server_streaming') implementation[method.name] = this.#stream(method.name, handler as StreamHandler)
+      else implementation[method.name] = unimplemented(method.name)
     }
     this.#server.addService(serviceDefinition(service), implementation)
     this.#services.push(service)
@@ -99,11 +114,34 @@ export class GrpcServer {
       )
     }
   }
+
+  #stream(method: string, handler: StreamHandler) {
+    return (call: ServerWritableStream<Message | Malformed, Message>): void => {
+      const gone = new AbortController()
+      call.once('cancelled', () => gone.abort())
+      const context: StreamCall = { metadata: call.metadata, trailers: new Metadata(), deadlineMs: deadlineOf(call), peer: call.getPeer(), method, signal: gone.signal }
+      const run = async (): Promise<void> => {
+        if (call.request instanceof Malformed) throw new GrpcFailure(status.INVALID_ARGUMENT, `the request is not a message of its type: ${call.request.detail}`)
+        for await (const message of handler(call.request, context)) {
+          if (gone.signal.aborted) return
+          if (!call.write(message)) await new Promise((next) => (call.once('drain', next), gone.signal.addEventListener('abort', next, { once: true })))
+        }
+        call.end(context.trailers)
+      }
+      run().catch((error: unknown) => {
+        const failure = statusOf(error)
+        failure.metadata.merge(context.trailers)
+        if (failure.code === status.INTERNAL) this.logger.error({ err: error, method }, 'grpc stream failed')
+        call.emit('error', { code: failure.code, details: failure.details, metadata: failure.metadata })
+      })
+    }
+  }
 }
 
 type UnaryHandler = (request: Message, call: Call) => Promise<Message>
+type StreamHandler = (request: Message, call: StreamCall) => AsyncIterable<Message>
 
-function deadlineOf(call: ServerUnaryCall<unknown, unknown>): number | undefined {
+function deadlineOf(call: ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown>): number | undefined {
   const deadline = call.getDeadline()
   const at = deadline instanceof Date ? deadline.getTime() : deadline
   return Number.isFinite(at) ? at : undefined

@@ -8,16 +8,18 @@ import {
   InferRequestSchema,
   InferResponseSchema,
   QuoteResponseSchema,
+  WatchRequestResponseSchema,
   type InferenceService,
 } from '@haca/proto'
-import { GrpcFailure, Metadata, errorDetails, status, wireBytes, type Call, type Handlers } from '@haca/platform/grpc'
+import { GrpcFailure, Metadata, errorDetails, status, wireBytes, type Call, type Handlers, type Streams } from '@haca/platform/grpc'
 import { Wire } from '@haca/platform/wire'
 import { modeName, price, read, type Ask } from '../ask.js'
 import { getReceipt, type ReceiptReader } from '../get-receipt.js'
-import { getRequest } from '../get-request.js'
+import { getRequest, type RequestStatus } from '../get-request.js'
 import { infer, receiptOf, type Answer, type Gateway } from '../infer.js'
 import { paymentRequired } from '../offer-terms.js'
 import { Refusal, type Kind } from '../refusal.js'
+import { watchRequest, type Watching } from '../watch-request.js'
 
 // x402 over gRPC: the payment is request metadata, what must be paid and what was settled are trailers. An unpaid call is
 // FAILED_PRECONDITION, which nobody's retry policy repeats.
@@ -33,7 +35,7 @@ const statuses: Record<Kind, status> = {
   unavailable: status.UNAVAILABLE,
 }
 
-/** The unary operations; the streams answer UNIMPLEMENTED until metered payments exist. */
+/** The operations; streams of answers are UNIMPLEMENTED until metered payments exist. */
 export function inferenceService(gateway: Gateway, reader: ReceiptReader, authority: string): Handlers<typeof InferenceService> {
   const resourceUrl = `grpc://${authority}/haca.v1.InferenceService/Infer`
   const ask = (body: Uint8Array, salt: Uint8Array): Ask => ({ operation: 'infer', encoding: BodyEncoding.PROTOBUF, body, salt, resourceUrl })
@@ -55,21 +57,18 @@ export function inferenceService(gateway: Gateway, reader: ReceiptReader, author
         const answer = await infer(ask(wireBytes(message), message.salt), paymentOf(call), waitMs(call), gateway)
         return answerOf(answer, call, gateway.scope)
       }),
-    getRequest: (message) =>
-      onGrpc(async () => {
-        const found = await getRequest(requestId(message.requestId), reader)
-        return create(GetRequestResponseSchema, {
-          requestId: message.requestId,
-          state: found.state,
-          code: found.code ?? '',
-          detail: found.detail ?? '',
-          paymentTransaction: found.payment ? Hex.toBytes(found.payment.transaction) : new Uint8Array(0),
-          batchId: BigInt(found.batchId ?? 0),
-        })
-      }),
+    getRequest: (message) => onGrpc(async () => statusMessage(await getRequest(requestId(message.requestId), reader))),
     getReceipt: (message) => onGrpc(async () => create(GetReceiptResponseSchema, { bundle: json(await getReceipt(requestId(message.requestId), reader)) })),
   }
 }
+
+/** What becomes of a request, told as it happens. */
+export const inferenceStreams = (watching: Watching): Streams<typeof InferenceService> => ({
+  watchRequest: (message, call) =>
+    eachOnGrpc(async function* () {
+      for await (const status of watchRequest(requestId(message.requestId), watching, call.signal)) yield create(WatchRequestResponseSchema, { status: statusMessage(status) })
+    }),
+})
 
 function answerOf(answer: Answer, call: Call, scope: Receipt.Scope) {
   if (answer.kind === 'payment-required') throw unpaid(answer.required)
@@ -119,17 +118,41 @@ function requestId(bytes: Uint8Array): Hex.Hex {
   return Hex.fromBytes(bytes)
 }
 
+const statusMessage = (found: RequestStatus) =>
+  create(GetRequestResponseSchema, {
+    requestId: Hex.toBytes(found.requestId),
+    state: found.state,
+    code: found.code ?? '',
+    detail: found.detail ?? '',
+    paymentTransaction: found.payment ? Hex.toBytes(found.payment.transaction) : new Uint8Array(0),
+    batchId: BigInt(found.batchId ?? 0),
+    proof: found.proof ?? '',
+  })
+
 async function onGrpc<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error
-    const trailers = new Metadata()
-    trailers.set('haca-code', error.code)
-    if (error.field) trailers.set('haca-field', error.field)
-    trailers.set('grpc-status-details-bin', errorDetails({ code: statuses[error.kind], message: error.detail, reason: error.code, domain: 'haca' }))
-    throw new GrpcFailure(statuses[error.kind], error.field ? `${error.field}: ${error.detail}` : error.detail, trailers)
+    throw failureOf(error)
   }
+}
+
+async function* eachOnGrpc<T>(work: () => AsyncGenerator<T>): AsyncGenerator<T> {
+  try {
+    yield* work()
+  } catch (error) {
+    throw failureOf(error)
+  }
+}
+
+/** A refusal as a status with its code and field; anything else as it is. */
+function failureOf(error: unknown): unknown {
+  if (!(error instanceof Refusal)) return error
+  const trailers = new Metadata()
+  trailers.set('haca-code', error.code)
+  if (error.field) trailers.set('haca-field', error.field)
+  trailers.set('grpc-status-details-bin', errorDetails({ code: statuses[error.kind], message: error.detail, reason: error.code, domain: 'haca' }))
+  return new GrpcFailure(statuses[error.kind], error.field ? `${error.field}: ${error.detail}` : error.detail, trailers)
 }
 
 const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))

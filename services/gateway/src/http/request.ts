@@ -8,7 +8,7 @@ import { Refusal } from '../refusal.js'
 /** A caller's JSON body and salt as a request of ours; natively, or in another dialect of JSON. */
 export function askOf(request: FastifyRequest, resourceUrl: string, { operation, encoding }: Pick<Ask, 'operation' | 'encoding'> = native): Ask {
   if (!Buffer.isBuffer(request.body) || request.body.length === 0) throw new Refusal('invalid', 'body.malformed', 'a JSON body is required', 'body')
-  return { operation, encoding, body: request.body, salt: saltOf(request), resourceUrl }
+  return { operation, encoding, body: request.body, salt: saltOf(request), resourceUrl, ...webhookOf(request) }
 }
 
 const native = { operation: 'infer', encoding: BodyEncoding.JSON } as const
@@ -34,6 +34,12 @@ export function preferredWaitMs(request: FastifyRequest): number | undefined {
 export function requestIdOf(text: string): Hex.Hex {
   if (!Hex.is(text, 32)) throw new Refusal('invalid', 'request.malformed-id', 'a request id is 32 bytes of 0x-hexadecimal', 'id')
   return text.toLowerCase() as Hex.Hex
+}
+
+function webhookOf({ headers }: FastifyRequest): { webhook?: string } {
+  const header = headers['haca-webhook']
+  if (Array.isArray(header)) throw new Refusal('invalid', 'webhook.refused', 'the header is given twice', 'HACA-Webhook')
+  return header === undefined ? {} : { webhook: header }
 }
 
 function saltOf(request: FastifyRequest): Uint8Array {
