@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
-import { Agent, request as httpRequest } from 'node:http'
+import { request as httpRequest } from 'node:http'
+import { Line } from './line.js'
 
 /** A server under load, as a process of its own. */
 export interface Server {
@@ -39,9 +40,9 @@ function answer<T>(child: ChildProcess): Promise<T> {
 }
 
 /** One POST; answers status, headers and body. */
-export function post(port: number, path: string, body: string, headers: Record<string, string>, agent?: Agent): Promise<{ status: number; headers: Record<string, unknown>; body: string }> {
+export function post(port: number, path: string, body: string, headers: Record<string, string>): Promise<{ status: number; headers: Record<string, unknown>; body: string }> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ ...(agent ? { agent } : {}), port, host: '127.0.0.1', path, method: 'POST', headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers } }, (response) => {
+    const request = httpRequest({ port, host: '127.0.0.1', path, method: 'POST', headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...headers } }, (response) => {
       const parts: Buffer[] = []
       response.on('data', (part: Buffer) => parts.push(part))
       response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts).toString() }))
@@ -52,16 +53,24 @@ export function post(port: number, path: string, body: string, headers: Record<s
   })
 }
 
-/** Sends each body with its payment, `atOnce` at a time. Throws when one is not answered 200. */
+/** Sends one body with each payment, `atOnce` at a time. Throws when one is not answered 200. */
 export async function drive(port: number, body: string, payments: readonly string[], atOnce: number): Promise<void> {
-  let next = 0
-  const agent = new Agent({ keepAlive: true, maxSockets: atOnce })
-  const worker = async (): Promise<void> => {
-    for (let i = next++; i < payments.length; i = next++) {
-      const { status, body: text } = await post(port, '/v1/inference', body, { 'payment-signature': payments[i] as string }, agent)
-      if (status !== 200) throw new Error(`request ${i} was answered ${status}: ${text.slice(0, 300)}`)
+  const queue = payments.entries()
+  const worker = async (line: Line): Promise<void> => {
+    for (const [i, payment] of queue) {
+      const reply = await line.post('/v1/inference', body, { 'payment-signature': payment })
+      if (reply.status !== 200) throw new Error(`request ${i} was answered ${reply.status}: ${reply.body.slice(0, 300)}`)
     }
   }
-  await Promise.all(Array.from({ length: atOnce }, worker))
-  agent.destroy()
+  await onLines(port, atOnce, worker)
+}
+
+/** Runs a worker on each of so many connections, and closes them. */
+export async function onLines(port: number, count: number, worker: (line: Line) => Promise<void>): Promise<void> {
+  const lines = await Promise.all(Array.from({ length: count }, () => Line.open(port)))
+  try {
+    await Promise.all(lines.map(worker))
+  } finally {
+    for (const line of lines) line.close()
+  }
 }

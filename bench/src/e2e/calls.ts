@@ -1,7 +1,6 @@
 import type { Hex } from '@haca/core'
 import { digitBody, expectedLabel, labelOf, requiredOf, signPayment, Caller, type Books, type Stack, type Wallet } from '@haca/tools'
-import { Agent } from 'node:http'
-import { post } from '../load.js'
+import { onLines } from '../load.js'
 
 /** One call of the load: a payment that was signed beforehand, and what came of it. */
 export interface Call {
@@ -26,19 +25,15 @@ export async function prepare(stack: Stack, books: Books, wallets: readonly Wall
 
 /** Sends every call once, `atOnce` at a time. Throws when one is not answered, or with the wrong label. */
 export async function send(stack: Stack, calls: readonly Call[], atOnce: number): Promise<void> {
-  const agent = new Agent({ keepAlive: true, maxSockets: atOnce })
-  const port = Number(new URL(stack.gateway.http).port)
   const queue = calls.values()
-  const worker = async (): Promise<void> => {
+  await onLines(Number(new URL(stack.gateway.http).port), atOnce, async (line) => {
     for (const call of queue) {
       const began = performance.now()
-      const { status, headers, body } = await post(port, '/v1/inference', call.body, { 'payment-signature': call.header }, agent)
+      const { status, header, body } = await line.post('/v1/inference', call.body, { 'payment-signature': call.header })
       call.latencyMs = performance.now() - began
       if (status !== 200) throw new Error(`call ${call.index} was answered ${status}: ${body.slice(0, 300)}`)
       if (labelOf(body) !== expectedLabel(call.index)) throw new Error(`call ${call.index} got another label than the model gives`)
-      call.requestId = headers['haca-request-id'] as Hex.Hex
+      call.requestId = header('haca-request-id') as Hex.Hex
     }
-  }
-  await Promise.all(Array.from({ length: atOnce }, worker))
-  agent.destroy()
+  })
 }
