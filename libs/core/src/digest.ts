@@ -18,35 +18,51 @@ export interface PaymentKey {
 }
 
 /** keccak256(abi.encode("haca/payment/1", chainId, scheme, token, payer, nonce)). */
-export const paymentId = (key: PaymentKey, keccak256: Keccak = portable.keccak256): Hex.Hex =>
-  Hex.fromBytes(
-    keccak256(
-      Abi.encode([
-        { type: 'string', value: 'haca/payment/1' },
-        { type: 'uint', value: key.chainId },
-        { type: 'string', value: key.scheme },
-        { type: 'address', value: key.token },
-        { type: 'address', value: key.payer },
-        { type: 'bytes32', value: key.nonce },
-      ]),
-    ),
-  )
+export function paymentId({ chainId, scheme, token, payer, nonce }: PaymentKey, keccak256: Keccak = portable.keccak256): Hex.Hex {
+  const preimage = paymentForm(chainId, scheme, token).slice()
+  Hex.put(payer, 20, preimage, 4 * 32 + 12)
+  Hex.put(nonce, 32, preimage, 5 * 32)
+  return Hex.fromBytes(keccak256(preimage))
+}
+
+/** What all payments of a token have in common, encoded: few of them, and most of the work of an id. */
+const paymentForms = new Map<string, Uint8Array>()
+
+function paymentForm(chainId: number, scheme: string, token: Hex.Hex): Uint8Array {
+  const key = `${chainId} ${scheme} ${token}`
+  let form = paymentForms.get(key)
+  if (!form) {
+    if (paymentForms.size >= 1_000) paymentForms.clear()
+    form = Abi.encode([
+      { type: 'string', value: 'haca/payment/1' },
+      { type: 'uint', value: chainId },
+      { type: 'string', value: scheme },
+      { type: 'address', value: token },
+      { type: 'address', value: Hex.zeroAddress },
+      { type: 'bytes32', value: Hex.zero32 },
+    ])
+    paymentForms.set(key, form)
+  }
+  return form
+}
 
 /** The x402 payment-identifier as 32 bytes: keccak256 of its text, or zero when there is none. */
 export const identifierHash = (identifier: string | undefined): Hex.Hex =>
   identifier === undefined ? Hex.zero32 : Hex.fromBytes(portable.keccak256(utf8ToBytes(identifier)))
 
 /** keccak256(abi.encode("haca/request/1", paymentId, payment-identifier or 0)). */
-export const requestId = (payment: Hex.Hex, identifier: Hex.Hex = Hex.zero32, keccak256: Keccak = portable.keccak256): Hex.Hex =>
-  Hex.fromBytes(
-    keccak256(
-      Abi.encode([
-        { type: 'string', value: 'haca/request/1' },
-        { type: 'bytes32', value: payment },
-        { type: 'bytes32', value: identifier },
-      ]),
-    ),
-  )
+export function requestId(payment: Hex.Hex, identifier: Hex.Hex = Hex.zero32, keccak256: Keccak = portable.keccak256): Hex.Hex {
+  const preimage = requestForm.slice()
+  Hex.put(payment, 32, preimage, 32)
+  Hex.put(identifier, 32, preimage, 2 * 32)
+  return Hex.fromBytes(keccak256(preimage))
+}
+
+const requestForm = Abi.encode([
+  { type: 'string', value: 'haca/request/1' },
+  { type: 'bytes32', value: Hex.zero32 },
+  { type: 'bytes32', value: Hex.zero32 },
+])
 
 /** SHA-256("req/1" ‖ salt ‖ SHA-256(raw body)). The salt is 32 bytes, because prompts can be guessed and receipts are public. */
 export const requestHash = (salt: Uint8Array, body: Uint8Array, sha256: Sha256 = portable.sha256): Hex.Hex => salted('req/1', salt, sha256(body))
@@ -82,18 +98,16 @@ export const boundNonce = (requestHash: Hex.Hex): Hex.Hex =>
  * What makes two requests the same request: SHA-256("haca/fingerprint/1 " ‖ operation ‖ 0 ‖ identifier:32 ‖ salt length:1 ‖ salt ‖ body). An
  * operation has no zero byte, so no two requests share a preimage.
  */
-export const fingerprint = (request: { operation: string; body: Uint8Array; salt: Uint8Array; identifier: Hex.Hex }, sha256: Sha256 = portable.sha256): Hex.Hex =>
-  Hex.fromBytes(
-    sha256(
-      Abi.concat([
-        utf8ToBytes(`haca/fingerprint/1 ${request.operation}\0`),
-        Hex.toBytes(request.identifier, 32),
-        Uint8Array.of(request.salt.length),
-        request.salt,
-        request.body,
-      ]),
-    ),
-  )
+export function fingerprint({ operation, body, salt, identifier }: { operation: string; body: Uint8Array; salt: Uint8Array; identifier: Hex.Hex }, sha256: Sha256 = portable.sha256): Hex.Hex {
+  const tag = `haca/fingerprint/1 ${operation}\0`
+  const preimage = new Uint8Array(tag.length + 32 + 1 + salt.length + body.length)
+  for (let i = 0; i < tag.length; i++) preimage[i] = tag.charCodeAt(i) // an operation is one of our own ASCII words
+  Hex.put(identifier, 32, preimage, tag.length)
+  preimage[tag.length + 32] = salt.length
+  preimage.set(salt, tag.length + 33)
+  preimage.set(body, tag.length + 33 + salt.length)
+  return Hex.fromBytes(sha256(preimage))
+}
 
 /** Content address of stored bytes. */
 export const content = (bytes: Uint8Array): Hex.Hex => Hex.fromBytes(portable.sha256(bytes))

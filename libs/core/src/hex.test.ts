@@ -24,6 +24,13 @@ describe('hexadecimal', () => {
     expect(Hex.is('0x0011', 3)).toBe(false)
   })
 
+  it('is written at a place, at exactly its width, or not at all', () => {
+    const out = new Uint8Array(5)
+    Hex.put('0xAb01', 2, out, 2)
+    expect([...out]).toEqual([0, 0, 0xab, 0x01, 0])
+    for (const text of ['0xab', '0xab0102', 'ab01', '0xab0g', '00ab01']) expect(() => Hex.put(text, 2, out, 0), text).toThrow('expected 2 bytes')
+  })
+
   it('has the checksums of EIP-55', () => {
     for (const address of ['0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed', '0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359', '0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB', '0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb']) {
       expect(Hex.checksum(address.toLowerCase())).toBe(address)

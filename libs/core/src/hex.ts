@@ -11,8 +11,11 @@ export const zero32: Hex = `0x${'00'.repeat(32)}`
 /** 20 zero bytes. */
 export const zeroAddress: Hex = `0x${'00'.repeat(20)}`
 
+/** Node's own, where there is one: a quarter of the time, and a text in one piece. */
+const native = (globalThis as { Buffer?: { prototype: { hexSlice(this: Uint8Array): string } } }).Buffer?.prototype.hexSlice
+
 /** Lower-case hexadecimal of bytes. */
-export const fromBytes = (bytes: Uint8Array): Hex => `0x${bytesToHex(bytes)}`
+export const fromBytes: (bytes: Uint8Array) => Hex = native ? (bytes) => `0x${native.call(bytes)}` : (bytes) => `0x${bytesToHex(bytes)}`
 
 /** Bytes of a hexadecimal text; with `width`, refuses any other length. Throws `hex.malformed`. */
 export function toBytes(hex: string, width?: number): Uint8Array {
@@ -21,20 +24,31 @@ export function toBytes(hex: string, width?: number): Uint8Array {
   return bytes
 }
 
+/** Writes the bytes of a hexadecimal text of `width` bytes at a place. Throws `hex.malformed`. */
+export function put(hex: string, width: number, out: Uint8Array, at: number): void {
+  if (hex.length !== 2 + 2 * width || !decodeInto(hex, out, at)) throw new AppError('hex.malformed', { detail: `expected ${width} bytes of 0x-hexadecimal` })
+}
+
 /** Value of each character code, 0xff for what is no digit. */
 const digits = new Uint8Array(128).fill(0xff)
 for (const [i, digit] of [...'0123456789abcdef'].entries()) digits[digit.charCodeAt(0)] = digits[digit.toUpperCase().charCodeAt(0)] = i
 
 function decode(hex: string): Uint8Array | undefined {
-  if (hex.length % 2 !== 0 || hex.charCodeAt(0) !== 0x30 || hex.charCodeAt(1) !== 0x78) return undefined
+  if (hex.length % 2 !== 0 || hex.length < 2) return undefined
   const bytes = new Uint8Array(hex.length / 2 - 1)
-  for (let i = 0; i < bytes.length; i++) {
-    const high = digits[hex.charCodeAt(2 * i + 2)] ?? 0xff
-    const low = digits[hex.charCodeAt(2 * i + 3)] ?? 0xff
-    if ((high | low) > 0xf) return undefined
-    bytes[i] = (high << 4) | low
+  return decodeInto(hex, bytes, 0) ? bytes : undefined
+}
+
+/** False where the text is not `0x` and pairs of digits. */
+function decodeInto(hex: string, out: Uint8Array, at: number): boolean {
+  if (hex.charCodeAt(0) !== 0x30 || hex.charCodeAt(1) !== 0x78) return false
+  for (let i = 2, to = at; i < hex.length; i += 2, to++) {
+    const high = digits[hex.charCodeAt(i)] ?? 0xff
+    const low = digits[hex.charCodeAt(i + 1)] ?? 0xff
+    if ((high | low) > 0xf) return false
+    out[to] = (high << 4) | low
   }
-  return bytes
+  return true
 }
 
 /** Whether a value is `0x`-hexadecimal, of `width` bytes if given. */

@@ -169,8 +169,8 @@ function digest(receipt: Receipt, scope: Scope, keccak256: Primitives['keccak256
     words.set(bytes, at + 32 - bytes.length)
     at += 32
   }
-  for (const name of fields32) put(Hex.toBytes(receipt[name], 32))
-  for (const name of fields20) put(Hex.toBytes(receipt[name], 20))
+  for (const name of fields32) Hex.put(receipt[name], 32, words, (at += 32) - 32)
+  for (const name of fields20) Hex.put(receipt[name], 20, words, (at += 32) - 20)
   put(Abi.uint(receipt.price, 16))
   for (const name of fields64) put(Abi.uint(receipt[name], 8))
   put(Uint8Array.of(receipt.mode))

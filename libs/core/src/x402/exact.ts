@@ -45,12 +45,12 @@ const typeHash = Eip712.hashText(
 export function digest(authorization: Authorization, domainSeparator: Uint8Array, keccak256: Primitives['keccak256'] = portable.keccak256): Uint8Array {
   const words = new Uint8Array(7 * 32)
   words.set(typeHash, 0)
-  words.set(Hex.toBytes(authorization.from, 20), 32 + 12)
-  words.set(Hex.toBytes(authorization.to, 20), 64 + 12)
+  Hex.put(authorization.from, 20, words, 32 + 12)
+  Hex.put(authorization.to, 20, words, 64 + 12)
   words.set(Abi.uint(authorization.value, 16), 96 + 16)
   words.set(Abi.uint(authorization.validAfter, 8), 128 + 24)
   words.set(Abi.uint(authorization.validBefore, 8), 160 + 24)
-  words.set(Hex.toBytes(authorization.nonce, 32), 192)
+  Hex.put(authorization.nonce, 32, words, 192)
   return Eip712.digest(domainSeparator, keccak256(words), keccak256)
 }
 
