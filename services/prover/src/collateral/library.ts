@@ -70,16 +70,18 @@ export class Library {
     const refused: string[] = []
     let kept = 0
     for (const key of await blobs.list('collateral/')) {
-      const bytes = await archive.collateral(`0x${key.slice('collateral/'.length)}`)
-      const entry = bytes && decodeEntry(bytes)
-      if (!entry) continue
+      let what = key
       try {
+        const bytes = await archive.collateral(`0x${key.slice('collateral/'.length)}`)
+        const entry = bytes && decodeEntry(bytes)
+        if (!entry) continue
+        what = entry.subject
         const checked = await this.#check(await this.open(entry), entry.receivedAt)
         await this.#index({ ...entry, standing: checked.standing, notBefore: checked.notBefore, notAfter: checked.notAfter })
         kept++
       } catch (error) {
         if (!(error instanceof AttestationError || error instanceof AppError)) throw error
-        refused.push(`${entry.subject}: ${error.message}`)
+        refused.push(`${what}: ${error.message}`)
       }
     }
     return { kept, refused }

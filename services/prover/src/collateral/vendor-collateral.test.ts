@@ -1,6 +1,8 @@
 import { HARDWARE_VERIFIERS, verifyEvidence, type Collection, type EvidenceClaims } from '@haca/core/tee'
 import { DcapVectors, NvidiaBuilder, Pki, SnpBuilder, Vectors } from '@haca/core/tee/testing'
+import { MemoryBlobs } from '@haca/platform/blobs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Part } from './statement.js'
 import { collateralWorld, collectionOf, intelReplies, rimReply, trusted, type WorldOptions } from './testing/collateral-world.js'
 import { localVendor, type LocalVendor, type Replies } from './testing/local-vendors.js'
 
@@ -162,7 +164,7 @@ describe('while a vendor is away', () => {
     await expect(verify(w, tdx())).rejects.toMatchObject({ code: 'crl-stale' })
   })
 
-  it('an air-gapped prover knows what was imported, hears of it, and asks nobody', async () => {
+  it('an air-gapped prover knows what was imported, and asks nobody', async () => {
     Object.assign(vendor.replies, genuine())
     const online = world(tdxAt)
     await verify(online, tdx())
@@ -171,5 +173,33 @@ describe('while a vendor is away', () => {
     expect(await verify(offline, tdx())).toMatchObject({ kind: 'tdx' })
     await expect(verify(collateralWorld(tdxAt), tdx())).rejects.toMatchObject({ code: 'endorsement-missing' })
     expect(vendor.asked).toHaveLength(before)
+  })
+
+  it('what another process imports is noticed, and whoever rests on its predecessor hears of it', async () => {
+    const at = '2026-02-20T00:00:00Z'
+    const blobs = new MemoryBlobs()
+    const [prover, importer] = [collateralWorld(at, { blobs }), collateralWorld(at, { blobs })]
+    const imported = async (name: string): Promise<void> => {
+      const stored = DcapVectors.storedCollateral(name)
+      const of = (...roles: string[]): Part[] => DcapVectors.dcapEndorsements(stored).filter(({ role }) => roles.includes(role)) as Part[]
+      await importer.library.admit({ subject: 'intel/root-crl', parts: of('root-crl') }, importer.clock.now)
+      await importer.library.admit({ subject: 'intel/pck-crl/platform', parts: [...of('pck-crl'), { role: 'issuer-chain', bytes: new Uint8Array(Buffer.from(stored.pck_crl_issuer_chain ?? '')) }] }, importer.clock.now)
+      await importer.library.admit({ subject: 'intel/tcb-info/tdx/90c06f000000', parts: of('tcb-info', 'tcb-info-chain') }, importer.clock.now)
+      await importer.library.admit({ subject: 'intel/qe-identity/tdx', parts: of('qe-identity', 'qe-identity-chain') }, importer.clock.now)
+    }
+    let heard = 0
+    const stop = prover.collateral.onChange(() => heard++)
+    await imported('D_90C06F_2026_02')
+    const quote = collectionOf('tdx', Vectors.readVector('tdx/go_tdx_v5.quote'))
+    expect(await verify(prover, quote)).toMatchObject({ product: 'fmspc:90C06F000000', tcb: { status: 'UpToDate' } })
+    await prover.collateral.refresh()
+    expect(heard).toBe(0)
+    await imported('P3_90C06F_2026_02')
+    await prover.collateral.refresh()
+    expect(heard).toBe(1)
+    await prover.collateral.refresh()
+    expect(heard).toBe(1)
+    expect(await verify(prover, quote)).toMatchObject({ tcb: { status: 'UpToDate' } })
+    stop()
   })
 })

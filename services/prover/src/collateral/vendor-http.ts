@@ -11,9 +11,11 @@ export interface VendorHttpOptions {
   /** Doubles with each attempt, up to sixteen times, and is then drawn between half and all of it. */
   readonly backoffMs: number
   readonly random: () => number
+  /** Waits; throws `collateral.unreachable` when whoever asked will not wait so long. */
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
-export const vendorHttpDefaults = { spacingMs: 100, timeoutMs: 10_000, attemptsMax: 4, backoffMs: 500, random: Math.random } as const
+export const vendorHttpDefaults = { spacingMs: 100, timeoutMs: 10_000, attemptsMax: 4, backoffMs: 500, random: Math.random, pause } as const
 
 export interface VendorRequest {
   readonly path: string
@@ -43,7 +45,7 @@ export class VendorHttp {
   constructor(readonly options: VendorHttpOptions) {}
 
   async send(request: VendorRequest, signal: AbortSignal): Promise<VendorAnswer> {
-    const { attemptsMax, backoffMs, random } = this.options
+    const { attemptsMax, backoffMs, random, pause: wait } = this.options
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#inTurn(() => this.#attempt(request, signal), signal)
@@ -51,7 +53,7 @@ export class VendorHttp {
         const again = error instanceof AppError && error.code === 'collateral.unreachable' && attempt < attemptsMax && !signal.aborted
         if (!again) throw error
         const asked = error instanceof Busy ? error.retryAfterMs : 0
-        await pause(Math.max(asked, backoffMs * 2 ** Math.min(attempt - 1, 4) * (0.5 + random() / 2)), signal)
+        await wait(Math.max(asked, backoffMs * 2 ** Math.min(attempt - 1, 4) * (0.5 + random() / 2)), signal)
       }
     }
   }
@@ -63,7 +65,7 @@ export class VendorHttp {
     this.#turn = new Promise<void>((resolve) => (done = resolve))
     try {
       await before
-      await pause(this.#notBefore - performance.now(), signal)
+      await this.options.pause(this.#notBefore - performance.now(), signal)
       this.#notBefore = performance.now() + this.options.spacingMs
       return await work()
     } finally {
@@ -133,7 +135,6 @@ class Busy extends AppError {
   }
 }
 
-/** Waits; throws `collateral.unreachable` when whoever asked will not wait so long. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const gone = (): void => {

@@ -28,7 +28,7 @@ export interface DcapWorld {
 export const DCAP_AT = new Date('2026-01-10T12:00:00Z')
 
 const SGX_EXTENSION = '1.2.840.113741.1.13.1'
-const FMSPC = Buffer.from('90c06f000000', 'hex')
+export const FMSPC = Buffer.from('90c06f000000', 'hex')
 
 export interface PckOptions {
   readonly components?: readonly number[]

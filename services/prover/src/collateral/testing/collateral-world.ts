@@ -8,6 +8,7 @@ import { Library } from '../library.js'
 import { goldenSigner } from '../manifest/golden-values.js'
 import { openVendors, type VendorUrls } from '../open-collateral.js'
 import { VendorCollateral } from '../vendor-collateral.js'
+import { vendorHttpDefaults } from '../vendor-http.js'
 import type { Replies } from './local-vendors.js'
 
 export const golden = goldenSigner(new Uint8Array(48).fill(7))
@@ -20,16 +21,18 @@ export interface WorldOptions {
   /** Every vendor at one address; nowhere where absent. */
   readonly url?: string
   readonly deadlineMs?: number
+  /** Whether AWS's lists come from `url` too. */
+  readonly mirrored?: boolean
 }
 
 /** A library and the service over it, at a time that the test moves. */
-export function collateralWorld(at: string | Date, { blobs = new MemoryBlobs(), roots = trusted, url, deadlineMs = 5_000 }: WorldOptions = {}) {
+export function collateralWorld(at: string | Date, { blobs = new MemoryBlobs(), roots = trusted, url, deadlineMs = 5_000, mirrored = true }: WorldOptions = {}) {
   const clock = { now: new Date(at).getTime() }
   const crypto = nodeCrypto()
   const logger = createLogger('test', 'silent')
   const archive = new KeyArchive(blobs)
-  const urls: VendorUrls | undefined = url ? { intelPcs: url, intelCertificates: url, amdKds: url, nvidiaRim: url, nvidiaOcsp: url, aws: url } : undefined
-  const vendors = openVendors(urls ?? nowhere, { spacingMs: 0, timeoutMs: 2_000, attemptsMax: 2, backoffMs: 1, random: () => 0 })
+  const urls: VendorUrls | undefined = url ? { intelPcs: url, intelCertificates: url, amdKds: url, nvidiaRim: url, nvidiaOcsp: url, aws: mirrored ? url : undefined } : undefined
+  const vendors = openVendors(urls ?? nowhere, { ...vendorHttpDefaults, spacingMs: 0, timeoutMs: 2_000, attemptsMax: 2, backoffMs: 1, random: () => 0 })
   const grounds = { roots, manifestRoots: [NVIDIA_MANIFEST_ROOT], golden, crypto }
   const library = new Library({ archive, blobs, vendors, grounds, logger })
   const collateral = new VendorCollateral({ library, vendors: urls ? vendors : [], needs: { roots, crypto, goldenValues: true }, logger, deadlineMs, now: () => clock.now })

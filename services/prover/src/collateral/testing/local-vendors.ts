@@ -7,6 +7,8 @@ export interface Reply {
   readonly body?: Uint8Array | string
   /** Breaks the connection instead of answering. */
   readonly broken?: boolean
+  /** Holds the connection and says nothing. */
+  readonly silent?: boolean
 }
 
 /** What a vendor answers: by path with query, else by path, else 404. */
@@ -27,8 +29,9 @@ export async function localVendor(replies: Replies = {}): Promise<LocalVendor> {
       const path = request.url ?? ''
       asked.push(path)
       const found = replies[path] ?? replies[path.split('?')[0]!] ?? { status: 404 }
-      const { status = 200, headers = {}, body: answer = '', broken } = typeof found === 'function' ? found({ body }) : found
+      const { status = 200, headers = {}, body: answer = '', broken, silent } = typeof found === 'function' ? found({ body }) : found
       if (broken) return void request.socket.destroy()
+      if (silent) return
       response.writeHead(status, headers).end(answer)
     })
   })
