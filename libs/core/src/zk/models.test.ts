@@ -127,6 +127,5 @@ describe.each([
     const relus = (manifest.costs['requantise'] ?? 0) / (name.includes('perceptron') ? 128 : 1)
     console.log(`${name}: ${manifest.constraints} constraints ${JSON.stringify(manifest.costs)}, compile ${compileMs.toFixed(0)} ms, witness ${witnessMs.toFixed(1)} ms, agreement ${accuracy.agreement}/200, error ${accuracy.largestError.toFixed(3)} of ${spread.toFixed(2)}, ${relus.toFixed(1)}; r1cs ${(file.length / 1e6).toFixed(1)} MB, program ${(bytes.length / 1e3).toFixed(0)} kB`)
     expect(manifest.costs['dense']).toBeUndefined()
-    expect(witnessMs).toBeLessThan(100)
   })
 })

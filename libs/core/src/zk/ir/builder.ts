@@ -1,3 +1,4 @@
+import { refusal } from '../error.js'
 import type { Bounds } from './bounds.js'
 import type { Operation } from './operation.js'
 import { isZero, planStep, step } from './ops/compare.js'
@@ -128,6 +129,7 @@ export class Builder {
   #emit<A>(operation: Operation<A>, attributes: A, inputs: readonly Tensor[], long: boolean): Tensor {
     const bounds = operation.bound(attributes, inputs.map((x) => x.bounds))
     const size = operation.size(attributes, inputs.map((x) => x.size))
+    if (size < 1) throw refusal('zk.model-invalid', 'a tensor of no elements')
     const result = { id: this.instructions.length, size, bounds, long }
     this.instructions.push({ operation: operation as Operation<unknown>, attributes, inputs, result })
     return result

@@ -47,9 +47,10 @@ function sloped(c: Context, x: Quantity, slopes: Float64Array): Quantity {
 /** Clip: in the encoder while the input is floating point; else a saturation. */
 export function clip(c: Context): Value[] {
   const [min, max] = [c.constant(1, 'the minimum')?.values[0], c.constant(2, 'the maximum')?.values[0]]
+  if (Number.isNaN(min) || Number.isNaN(max)) throw c.reader.invalid('clips to what is no number')
   const value = c.input(0)
   if (value.kind === 'constant') return [{ ...value, values: value.values.map((v) => Math.min(Math.max(v, min ?? -Infinity), max ?? Infinity)) }]
-  if (value.kind === 'raw' && !settled(value)) return [{ ...value, steps: [...value.steps, { kind: 'clip', lo: min ?? -Infinity, hi: max ?? Infinity }] }]
+  if (value.kind === 'raw' && !settled(value)) return [c.encoded(value, { kind: 'clip', lo: min ?? -Infinity, hi: max ?? Infinity })]
   return [clamp(c, c.quantity(0), min, max)]
 }
 

@@ -1,6 +1,7 @@
 import { ARITHMETICS, type Arithmetic, type EncodeStep } from '../encode/encoder.js'
 import { isFloat } from '../graph/graph.js'
 import { MAGNITUDE_MAX, range } from '../ir/bounds.js'
+import type { Tensor } from '../ir/builder.js'
 import type { Context } from './context.js'
 import { floorLog2, isPowerOfTwo, lowestExponent, round } from './number.js'
 import { broadcast, type Shape, sizeOf, spread } from './shape.js'
@@ -22,7 +23,7 @@ function arithmetic(c: Context, operator: Arithmetic): Value {
   const shape = broadcast(a.shape, b.shape)
   if (!shape) throw c.reader.invalid(`[${a.shape}] and [${b.shape}] do not broadcast`)
   if (a.kind === 'constant' && b.kind === 'constant') return fold(operator, a, b, shape)
-  const encoded = encode(operator, a, b, shape)
+  const encoded = encode(c, operator, a, b, shape)
   if (encoded) return encoded
   if (b.kind === 'constant') return withConstant(c, operator, c.quantity(0), spreadConstant(b, shape), shape)
   if (a.kind === 'constant') return fromConstant(c, operator, spreadConstant(a, shape), c.quantity(1), shape)
@@ -38,12 +39,12 @@ function fold(operator: Arithmetic, a: Constant, b: Constant, shape: Shape): Con
 }
 
 /** While a model input is still floating point, arithmetic with constants happens in its encoder. */
-function encode(operator: Arithmetic, a: Value, b: Value, shape: Shape): Raw | undefined {
+function encode(c: Context, operator: Arithmetic, a: Value, b: Value, shape: Shape): Raw | undefined {
   const [raw, constant, swapped] = a.kind === 'raw' && b.kind === 'constant' ? [a, b, false] : a.kind === 'constant' && b.kind === 'raw' ? [b, a, true] : []
   if (!raw || !constant || settled(raw) || !isFloat(raw.type) || sizeOf(shape) !== sizeOf(raw.shape)) return undefined
   const operand = constant.values.length === 1 ? constant.values.map(Math.fround) : spreadConstant(constant, shape).map(Math.fround)
   const step: EncodeStep = { kind: 'arithmetic', operator: ARITHMETICS.find((name) => name === operator)!, operand, swapped: swapped! }
-  return { ...raw, shape, steps: [...raw.steps, step] }
+  return { ...c.encoded(raw, step), shape }
 }
 
 function withConstant(c: Context, operator: Arithmetic, x: Quantity, values: Float64Array, shape: Shape): Value {
@@ -57,10 +58,38 @@ function withConstant(c: Context, operator: Arithmetic, x: Quantity, values: Flo
       return multiplyConstant(c, wide, values)
     case 'Div': {
       if (values.includes(0)) throw c.reader.invalid('divides by zero')
+      if (!isFloat(x.type)) return truncated(c, wide, values)
       if (c.exact && !values.every((value) => isPowerOfTwo(Math.abs(value)))) throw c.inexact('divides by a number that is no power of two')
       return multiplyConstant(c, wide, values.map((value) => 1 / value))
     }
   }
+}
+
+/** Division of an integer type cuts off towards zero. */
+function truncated(c: Context, x: Quantity, values: Float64Array): Quantity {
+  const [divisor] = values
+  if (!values.every((value) => value === divisor)) throw c.reader.refuse('divides integers by different numbers; cast to float before it')
+  const whole = c.builder.affine(x.tensor, { multiplier: Float64Array.of(x.scale * Math.sign(divisor!)), offset: Float64Array.of(0) })
+  return c.make(x.shape, towardsZero(c, whole, Math.abs(divisor!)), 1, x.type)
+}
+
+/** x / divisor without its fraction: floor(max(x, 0) / divisor) - floor(max(-x, 0) / divisor). */
+export function towardsZero(c: Context, x: Tensor, divisor: number): Tensor {
+  if (divisor === 1) return x
+  const { lo, hi } = range(x.bounds)
+  const by = (sign: 1 | -1) => floorOfPositive(c, c.builder.affine(x, { multiplier: Float64Array.of(sign), offset: Float64Array.of(0) }), divisor)
+  if (lo >= 0) return by(1)
+  const minus = c.builder.affine(by(-1), { multiplier: Float64Array.of(-1), offset: Float64Array.of(0) })
+  return hi <= 0 ? minus : c.builder.combine(1, by(1), 1, minus)
+}
+
+/** floor(max(x, 0) / divisor). */
+function floorOfPositive(c: Context, x: Tensor, divisor: number): Tensor {
+  const shift = isPowerOfTwo(divisor) ? floorLog2(divisor) : 0
+  const raised = c.builder.requantise(x, { multiplier: 1, offset: 0, shift, lower: 0, upper: undefined })
+  if (shift > 0) return raised
+  const divisors = c.builder.constant(new Float64Array(x.size).fill(divisor))
+  return c.builder.divide(raised, divisors, { divisorLeast: divisor, quotientMost: Math.floor(Math.max(0, range(x.bounds).hi) / divisor) })
 }
 
 function fromConstant(c: Context, operator: Arithmetic, values: Float64Array, x: Quantity, shape: Shape): Value {
@@ -162,6 +191,8 @@ export function batchNormalization(c: Context): Value[] {
   c.reader.ignore('momentum')
   const { factor, summand } = normalisation(c)
   const x = c.quantity(0)
+  c.ranked(x, 2)
+  if (factor.length !== x.shape[1] || summand.length !== x.shape[1]) throw c.reader.invalid(`${factor.length} factors for ${x.shape[1]} channels`)
   const channel = (values: Float64Array) => spreadConstant({ kind: 'constant', type: x.type, shape: [values.length, ...x.shape.slice(2).map(() => 1)], values }, x.shape)
   return [addConstant(c, multiplyConstant(c, x, channel(factor)), channel(summand))]
 }

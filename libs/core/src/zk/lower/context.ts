@@ -6,7 +6,8 @@ import { Builder, type Tensor } from '../ir/builder.js'
 import { MAGNITUDE_MAX, range } from '../ir/bounds.js'
 import { DataType } from '../onnx/index.js'
 import { asFraction, floorLog2, isPowerOfTwo, lowestExponent, round } from './number.js'
-import type { NodeReader } from './node-reader.js'
+import type { Node } from '../onnx/index.js'
+import { describe, type NodeReader } from './node-reader.js'
 import { type Shape, sizeOf, spread } from './shape.js'
 import { type Constant, type Quantity, type Raw, settled, type Value } from './value.js'
 
@@ -39,6 +40,15 @@ const MULTIPLIER_BITS = 10
 /** Widest integer that an initialiser may need to be taken as it is. */
 export const EXACT_WEIGHT_MAX = 2 ** 15
 
+/** Most elements that all values of a graph may have together: what a model of a few bytes may make us hold. */
+const ELEMENTS_TOTAL_MAX = 2 ** 23
+/** Most products of numbers that all matrix products may take together; a minute's work. */
+const PRODUCTS_TOTAL_MAX = 2 ** 30
+/** Up to here float32 holds every integer. */
+const FLOAT_INTEGER_MAX = 2 ** 24
+/** Most operations on an input before it enters the circuit. */
+const ENCODER_STEPS_MAX = 256
+
 /** State of lowering one graph, and the few ways in which values change their representation. */
 export class Context {
   readonly builder = new Builder()
@@ -52,10 +62,16 @@ export class Context {
   /** Scale of each value that entered the circuit, for the manifest. */
   readonly scales = new Map<string, number>()
   reader!: NodeReader
+  readonly #outputs: ReadonlySet<string>
+  readonly #readers = new Map<string, Node>()
+  #elements = 0
+  #products = 0
 
   constructor(graph: CheckedGraph, settings: Settings) {
     this.graph = graph
     this.settings = settings
+    this.#outputs = new Set(graph.outputs.map(({ name }) => name))
+    for (const node of graph.nodes) if (node.inputs[0] && !this.#readers.has(node.inputs[0])) this.#readers.set(node.inputs[0], node)
     for (const { name, type, shape } of graph.inputs) this.values.set(name, { kind: 'raw', name, type, shape, steps: [] })
   }
 
@@ -89,7 +105,35 @@ export class Context {
   }
 
   isGraphOutput(name: string): boolean {
-    return this.graph.outputs.some((output) => output.name === name)
+    return this.#outputs.has(name)
+  }
+
+  /** The first node that takes a value as its first input. */
+  readerOf(name: string): Node | undefined {
+    return this.#readers.get(name)
+  }
+
+  /** Holds a rank to what the operator is defined for. */
+  ranked({ shape }: { shape: Shape }, least: number, most: number = Number.POSITIVE_INFINITY): void {
+    if (shape.length < least || shape.length > most) throw this.reader.invalid(`a tensor of [${shape}] has ${shape.length} axes, which it is not defined for`)
+  }
+
+  /** Counts what the current node makes; refuses before memory or patience end. */
+  spend(elements: number, products = 0): void {
+    this.#elements += elements
+    this.#products += products
+    if (!(this.#elements <= ELEMENTS_TOTAL_MAX)) throw this.#tooLarge(`values of more than ${ELEMENTS_TOTAL_MAX} elements`)
+    if (!(this.#products <= PRODUCTS_TOTAL_MAX)) throw this.#tooLarge(`more than ${PRODUCTS_TOTAL_MAX} products`)
+  }
+
+  #tooLarge(what: string): Error {
+    return refusal('zk.onnx-too-large', `${describe(this.reader.node)}: the model takes ${what} up to here; a circuit of it is out of reach, serve it by TEE`)
+  }
+
+  /** A raw input after one more step of its encoder. */
+  encoded(raw: Raw, ...steps: readonly EncodeStep[]): Raw {
+    if (raw.steps.length + steps.length > ENCODER_STEPS_MAX) throw this.reader.refuse(`the input takes more than ${ENCODER_STEPS_MAX} steps before it is rounded; fold them when exporting`)
+    return { ...raw, steps: [...raw.steps, ...steps] }
   }
 
   /** A constant input, for attributes that newer opsets made inputs. */
@@ -194,6 +238,7 @@ export class Context {
 
   #encode(raw: Raw, name: string): Quantity {
     const known = settled(raw)
+    if (known && Math.max(-known.lo, known.hi) > FLOAT_INTEGER_MAX) throw this.reader.refuse(`takes integers beyond 2^24 from the input "${raw.name}", and encoders count in float32; clip it before`)
     const { steps, lo, hi, scale } = known ? { steps: raw.steps, ...known, scale: 1 } : this.#quantiseInput(raw, name)
     this.#claim(raw)
     const size = sizeOf(raw.shape)

@@ -11,6 +11,7 @@ export function convolution(c: Context): Value[] {
   const bias = c.constant(2, 'the bias')
   if (!weights) throw reader.invalid('has no kernel')
   const x = c.quantity(0)
+  checkRanks(c, x, weights)
   const groups = reader.int('group', 1)
   const kernel = weights.shape.slice(2)
   const declared = reader.ints('kernel_shape')
@@ -21,17 +22,25 @@ export function convolution(c: Context): Value[] {
   return [convolve(c, x, groups, window, to, weights.shape[0]!, weights.values, bias?.values)]
 }
 
+/** [n, channels, ...from] and [outputs, channels, ...kernel]. */
+function checkRanks(c: Context, x: Quantity, kernel: { shape: Shape }): void {
+  c.ranked(x, 3)
+  c.ranked(kernel, x.shape.length, x.shape.length)
+}
+
 /** x [n, channels, ...from] with kernels [outputs, channels / groups, ...kernel]. */
 function convolve(c: Context, x: Quantity, groups: number, window: Window, to: Shape, outputs: number, kernels: Float64Array, bias: Float64Array | undefined): Quantity {
   const [batch, channels] = x.shape as [number, number]
   const from = x.shape.slice(2)
   const perGroup = { channels: channels / groups, outputs: outputs / groups }
   const kernelSize = sizeOf(window.kernel)
-  if (!Number.isInteger(perGroup.channels) || !Number.isInteger(perGroup.outputs)) throw c.reader.invalid('channels do not divide into groups')
+  if (groups < 1 || !Number.isInteger(perGroup.channels) || !Number.isInteger(perGroup.outputs)) throw c.reader.invalid('channels do not divide into groups')
   if (kernels.length !== outputs * perGroup.channels * kernelSize) throw c.reader.invalid('the kernel does not fit the channels')
+  if (bias && bias.length !== outputs) throw c.reader.invalid(`a bias of ${bias.length} for ${outputs} channels`)
   const inner = perGroup.channels * kernelSize
   const windows = positions(window, from, to)
   const rows = batch * sizeOf(to)
+  c.spend(sizeOf([groups, rows, inner]))
   const narrow = c.narrow(x, c.inputName(0))
   const parts = Array.from({ length: groups }, (_, group) => {
     const unrolled = c.builder.gather([narrow.tensor], unroll(windows, kernelSize, { batch, channels, size: sizeOf(from), group, perGroup: perGroup.channels }))
@@ -90,6 +99,7 @@ export function transposedConvolution(c: Context): Value[] {
   const bias = c.constant(2, 'the bias')
   if (!weights) throw reader.invalid('has no kernel')
   const x = c.quantity(0)
+  checkRanks(c, x, weights)
   const groups = reader.int('group', 1)
   const kernel = weights.shape.slice(2)
   reader.ignore('kernel_shape')
@@ -100,6 +110,9 @@ export function transposedConvolution(c: Context): Value[] {
   const dilations = reader.ints('dilations') ?? kernel.map(() => 1)
   const pads = reader.ints('pads') ?? [...kernel, ...kernel].map(() => 0)
   const extra = reader.ints('output_padding') ?? kernel.map(() => 0)
+  if ([strides, dilations, extra].some((list) => list.length !== rank) || pads.length !== 2 * rank) throw reader.invalid('window attributes of the wrong rank')
+  if ([...strides, ...dilations].some((value) => value < 1) || [...pads, ...extra].some((value) => value < 0)) throw reader.refuse('strides, dilations or pads that are not positive')
+  if (groups < 1 || x.shape[1]! % groups !== 0 || weights.shape[0] !== x.shape[1]) throw reader.invalid('channels do not divide into groups')
   const reach = kernel.map((size, i) => (size - 1) * dilations[i]!)
   const before = reach.map((size, i) => size - pads[i]!)
   const after = reach.map((size, i) => size - pads[rank + i]! + extra[i]!)

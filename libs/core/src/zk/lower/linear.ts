@@ -25,11 +25,17 @@ const EXACT_BIAS_MAX = 2 ** 40
 
 /** x [rows, inner] · W + b, of which x is made narrow first. `name` is the value's whose range is calibrated. */
 export function product(c: Context, x: Quantity, name: string, rows: number, real: Weights): { tensor: Tensor; scale: number } {
+  fits(c, x, rows, real)
   const narrow = c.narrow(x, name)
   const { scale, weights, bias } = c.exact ? exactWeights(c, narrow, real) : roundedWeights(c, narrow, real)
   const { inner, columns } = real
   if (c.settings.weights === 'public') return { scale, tensor: c.builder.dense(narrow.tensor, { rows, inner, columns, weights, bias }) }
   return { scale, tensor: privateProduct(c, narrow.tensor, rows, { inner, columns, weights, bias }) }
+}
+
+function fits(c: Context, x: Quantity, rows: number, { inner, columns, weights, bias }: Weights): void {
+  if (x.tensor.size !== rows * inner || weights.length !== inner * columns || bias.length !== columns) throw c.reader.invalid(`[${x.shape}] and a matrix of ${inner} by ${columns} do not fit`)
+  c.spend(sizeOf([rows, columns]), rows * inner * columns)
 }
 
 /** Weights and bias as they are: integers times a power of two. */
@@ -80,7 +86,7 @@ function weightGrid(c: Context): { target: number; most: number } {
 function targetScale(c: Context): number | undefined {
   const keeps = new Set(['Relu', 'MaxPool', 'Reshape', 'Flatten', 'Transpose', 'Squeeze', 'Unsqueeze', 'Identity', 'Clip', 'Dropout'])
   for (let name = c.outputName(); c.graph.uses.get(name) === 1; ) {
-    const next = c.graph.nodes.find(({ inputs }) => inputs[0] === name)
+    const next = c.readerOf(name)
     if (!next) return undefined
     if (next.operator === 'QuantizeLinear') {
       const scale = c.values.get(next.inputs[1]!)
@@ -118,6 +124,7 @@ export function gemm(c: Context): Value[] {
   const [transA, transB] = [reader.int('transA', 0), reader.int('transB', 0)]
   const b = c.input(1)
   const a = c.quantity(0)
+  for (const factor of [a, b]) c.ranked(factor, 2, 2)
   const [rows, inner] = transA ? [a.shape[1]!, a.shape[0]!] : [a.shape[0]!, a.shape[1]!]
   const left = transA ? c.move(a, [rows, inner], transposed(a.shape)) : a
   const columns = transB ? b.shape[0]! : b.shape[1]!
@@ -132,15 +139,16 @@ export function gemm(c: Context): Value[] {
   const matrix = transB ? Float64Array.from(transposed(b.shape), (at) => b.values[at]!) : b.values
   const weights = alpha === 1 ? matrix : matrix.map((value) => Math.fround(value * alpha))
   if (summand && summand.kind !== 'constant') throw reader.refuse('its third input depends on the input; add it with Add')
-  const { bias, rest } = splitBias(summand, beta, rows, columns)
+  const { bias, rest } = splitBias(c, summand, beta, rows, columns)
   const { tensor, scale } = product(c, left, c.inputName(0), rows, { inner, columns, weights, bias })
   const out = c.make([rows, columns], tensor, scale)
   return [rest ? addConstant(c, out, rest) : out]
 }
 
 /** A summand that is the same in every row is a bias; any other is added afterwards. */
-function splitBias(summand: Constant | undefined, beta: number, rows: number, columns: number): { bias: Float64Array; rest?: Float64Array } {
+function splitBias(c: Context, summand: Constant | undefined, beta: number, rows: number, columns: number): { bias: Float64Array; rest?: Float64Array } {
   if (!summand) return { bias: new Float64Array(columns) }
+  if (broadcast(summand.shape, [rows, columns])?.join() !== `${rows},${columns}`) throw c.reader.invalid(`a summand of [${summand.shape}] does not broadcast to [${rows},${columns}]`)
   const all = spreadConstant(summand, [rows, columns]).map((value) => (beta === 1 ? value : Math.fround(value * beta)))
   const bias = all.slice(0, columns)
   return all.every((value, i) => value === bias[i % columns]) ? { bias } : { bias: new Float64Array(columns), rest: all }
@@ -187,8 +195,10 @@ function ofVariables(c: Context): Quantity {
   const [a, b] = [c.quantity(0), c.quantity(1)]
   const [rows, inner] = a.shape.slice(-2) as [number, number]
   const columns = b.shape.at(-1)!
+  if (b.shape.at(-2) !== inner) throw c.reader.invalid(`[${a.shape}] and [${b.shape}] do not fit`)
   const stack = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2))
   if (!stack) throw c.reader.invalid('does not broadcast')
+  c.spend(sizeOf([...stack, rows, columns]), sizeOf(stack) * rows * inner * columns)
   const [x, y] = [c.narrow(a, c.inputName(0)), c.narrow(b, c.inputName(1))]
   const parts = Array.from({ length: sizeOf(stack) }, (_, s) => {
     const left = c.move(x, [rows, inner], slab(x.shape, stack, s, rows * inner))
@@ -215,6 +225,8 @@ function slab(shape: Shape, stack: Shape, s: number, size: number): Int32Array {
 }
 
 function variableProduct(c: Context, a: Quantity, b: Quantity, rows: number, inner: number, columns: number, shape: Shape): Quantity {
+  if (b.tensor.size !== inner * columns) throw c.reader.invalid(`[${a.shape}] and [${b.shape}] do not fit`)
+  c.spend(sizeOf(shape), rows * inner * columns)
   const [x, y] = [c.narrow(a, c.inputName(0)), c.narrow(b, c.inputName(1))]
   return c.make(shape, c.builder.matmul(x.tensor, y.tensor, { rows, inner, columns }), x.scale * y.scale, DataType.FLOAT)
 }

@@ -3,6 +3,7 @@ import { numbers } from '../graph/graph.js'
 import { DataType } from '../onnx/index.js'
 import { isPowerOfTwo, lowestExponent, round } from './number.js'
 import { axisOf, broadcast, indexMap, place, type Shape, sizeOf, spread, strides } from './shape.js'
+import { towardsZero } from './arithmetic.js'
 import { type Constant, constantOf, type Quantity, type Value } from './value.js'
 
 /** The same elements in the same order under another shape. */
@@ -14,6 +15,8 @@ export function reshaped(c: Context, value: Value, shape: Shape): Value {
 /** Elements of input i elsewhere; constants stay constants. */
 function moved(c: Context, i: number, shape: Shape, index: Int32Array): Value {
   const value = c.input(i)
+  const size = sizeOf(value.shape)
+  if (index.some((at) => at < 0 || at >= size)) throw c.reader.invalid(`takes an element that [${value.shape}] does not have`)
   if (value.kind === 'constant') return { ...value, shape, values: Float64Array.from(index, (at) => value.values[at]!) }
   return c.move(valueOf(c, i), shape, index)
 }
@@ -101,6 +104,7 @@ export function unsqueeze(c: Context): Value[] {
 export function transpose(c: Context): Value[] {
   const from = c.input(0).shape
   const order = c.reader.ints('perm') ?? from.map((_, i) => from.length - 1 - i)
+  if (order.length !== from.length || new Set(order).size !== from.length || order.some((at) => axisOf(at, from.length) !== at)) throw c.reader.invalid(`a permutation [${order}] of a tensor of [${from}]`)
   const step = strides(from)
   const to = order.map((at) => from[at]!)
   return [moved(c, 0, to, indexMap(to, (at) => at.reduce((index, i, axis) => index + i * step[order[axis]!]!, 0)))]
@@ -116,6 +120,7 @@ export function expand(c: Context): Value[] {
 export function tile(c: Context): Value[] {
   const from = c.input(0).shape
   const repeats = c.integers(1, 'the repeats') ?? []
+  if (repeats.length !== from.length) throw c.reader.invalid(`${repeats.length} repeats for a tensor of [${from}]`)
   const to = from.map((dim, i) => dim * repeats[i]!)
   return [moved(c, 0, to, indexMap(to, (at) => place(from, at.map((i, axis) => i % from[axis]!))))]
 }
@@ -125,6 +130,7 @@ export function slice(c: Context): Value[] {
   const [starts, ends] = [c.integers(1, 'starts') ?? [], c.integers(2, 'ends') ?? []]
   const axes = (c.integers(3, 'axes') ?? starts.map((_, i) => i)).map((at) => axis(c, at, from.length))
   const steps = c.integers(4, 'steps') ?? starts.map(() => 1)
+  if ([ends, axes, steps].some((list) => list.length !== starts.length)) throw c.reader.invalid('starts, ends, axes and steps of different lengths')
   const to = [...from]
   const first = from.map(() => 0)
   const step = from.map(() => 1)
@@ -148,6 +154,7 @@ export function split(c: Context): Value[] {
   c.reader.ignore('num_outputs')
   const even = Math.ceil(from[at]! / parts)
   const sizes = c.integers(1, 'the sizes') ?? Array.from({ length: parts }, (_, i) => Math.min(even, from[at]! - i * even))
+  if (sizes.length !== parts || sizes.reduce((total, size) => total + size, 0) !== from[at]) throw c.reader.invalid(`parts of [${sizes}] do not make up axis ${at} of [${from}]`)
   let start = 0
   return sizes.map((size) => {
     const to = from.with(at, size)
@@ -166,6 +173,7 @@ export function gather(c: Context): Value[] {
   const rank = indices.shape.length
   const index = indexMap(to, (where) => {
     const chosen = indices.values[place(indices.shape, where.slice(at, at + rank))!]!
+    if (!Number.isInteger(chosen)) throw c.reader.invalid('an index is no integer')
     return place(from, [...where.slice(0, at), chosen < 0 ? chosen + from[at]! : chosen, ...where.slice(at + rank)])
   })
   if (index.includes(-1)) throw c.reader.invalid('an index lies outside')
@@ -177,11 +185,13 @@ export function concat(c: Context): Value[] {
   const rank = parts[0]!.shape.length
   const at = axis(c, c.reader.int('axis', 0), rank)
   const to = parts[0]!.shape.with(at, parts.reduce((total, part) => total + part.shape[at]!, 0))
+  if (parts.some(({ shape }) => shape.length !== rank || shape.some((dim, i) => i !== at && dim !== to[i]))) throw c.reader.invalid('joins tensors that differ along another axis')
   const index = concatenation(parts.map((part) => part.shape), at, to)
   if (parts.every((part) => part.kind === 'constant')) {
     const flat = parts.flatMap((part) => [...part.values])
     return [{ ...parts[0]!, shape: to, values: Float64Array.from(index, (i) => flat[i]!) }]
   }
+  c.spend(sizeOf(to))
   const { scale, quantities } = common(c, parts.map((_, i) => c.quantity(i)))
   return [{ ...quantities[0]!, scale, shape: to, tensor: c.builder.gather(quantities.map(({ tensor }) => tensor), index) }]
 }
@@ -223,6 +233,7 @@ export function pad(c: Context): Value[] {
   const from = c.input(0).shape
   const pads = c.integers(1, 'the pads') ?? []
   const axes = (c.integers(3, 'the axes') ?? from.map((_, i) => i)).map((at) => axis(c, at, from.length))
+  if (pads.length !== 2 * axes.length) throw c.reader.invalid(`${pads.length} pads for ${axes.length} axes`)
   const before = from.map(() => 0)
   const after = from.map(() => 0)
   for (const [i, at] of axes.entries()) {
@@ -264,6 +275,8 @@ export function resize(c: Context): Value[] {
   const from = c.input(0).shape
   const scales = c.constant(2, 'the scales')?.values
   const sizes = c.integers(3, 'the sizes')
+  const factors = sizes?.length ? sizes : scales
+  if (factors?.length !== from.length) throw reader.invalid('has not one scale or size for each axis')
   const to = sizes?.length ? sizes : from.map((dim, i) => Math.floor(dim * scales![i]!))
   if (to.some((dim, i) => dim % from[i]! !== 0 && from[i]! % dim !== 0)) throw reader.refuse('a size is neither a multiple nor a part of the other')
   const origin = coordinate(transformation)
@@ -294,6 +307,8 @@ export function depthToSpace(c: Context): Value[] {
   const size = c.reader.int('blocksize', 1)
   const columnRow = c.reader.string('mode', 'DCR') === 'CRD'
   const from = c.input(0).shape
+  c.ranked({ shape: from }, 4, 4)
+  if (size < 1) throw c.reader.invalid(`blocks of ${size}`)
   const [n, depth, height, width] = from as [number, number, number, number]
   const to = [n, depth / size ** 2, height * size, width * size]
   const index = indexMap(to, ([batch, channel, y, x]) => {
@@ -307,6 +322,8 @@ export function depthToSpace(c: Context): Value[] {
 export function spaceToDepth(c: Context): Value[] {
   const size = c.reader.int('blocksize', 1)
   const from = c.input(0).shape
+  c.ranked({ shape: from }, 4, 4)
+  if (size < 1) throw c.reader.invalid(`blocks of ${size}`)
   const [n, depth, height, width] = from as [number, number, number, number]
   const to = [n, depth * size ** 2, height / size, width / size]
   const index = indexMap(to, ([batch, channel, y, x]) => {
@@ -325,10 +342,13 @@ export function cast(c: Context): Value[] {
   const toFloat = to === DataType.FLOAT || to === DataType.DOUBLE || to === DataType.FLOAT16
   if (toFloat || to === value.type) return [{ ...value, type: to }]
   const x = c.quantity(0)
-  const holdsIntegers = Number.isInteger(x.scale)
-  if (to === DataType.BOOL && x.type === DataType.BOOL) return [x]
-  if (to === DataType.BOOL || !holdsIntegers) throw c.reader.refuse('would cut off a fraction; round explicitly before it')
-  return [{ ...x, type: to }]
+  if (to === DataType.BOOL) {
+    const isNotZero = c.builder.affine(c.builder.isZero(x.tensor), { multiplier: Float64Array.of(-1), offset: Float64Array.of(1) })
+    return [c.make(x.shape, isNotZero, 1, to)]
+  }
+  if (Number.isInteger(x.scale)) return [{ ...x, type: to }]
+  if (!Number.isInteger(1 / x.scale)) throw c.reader.refuse('would cut off a fraction in a unit that is no whole part of one; round explicitly before it')
+  return [c.make(x.shape, towardsZero(c, x.tensor, 1 / x.scale), 1, to)]
 }
 
 function castConstant(value: Constant, to: number): Constant {

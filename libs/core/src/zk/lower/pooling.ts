@@ -1,3 +1,4 @@
+import { isFloat } from '../graph/graph.js'
 import { multiplyConstant } from './arithmetic.js'
 import type { Context } from './context.js'
 import { axisOf, indexMap, place, type Shape, sizeOf } from './shape.js'
@@ -20,6 +21,7 @@ export function maxPool(c: Context): Value[] {
 
 export function globalMaxPool(c: Context): Value[] {
   const x = c.quantity(0)
+  c.ranked(x, 3)
   const inner = sizeOf(x.shape.slice(2))
   return [{ ...x, shape: [...x.shape.slice(0, 2), ...x.shape.slice(2).map(() => 1)], tensor: maximumOf(c, x, counting(x.tensor.size), inner) }]
 }
@@ -54,6 +56,7 @@ export function averagePool(c: Context): Value[] {
 
 export function globalAveragePool(c: Context): Value[] {
   const x = c.quantity(0)
+  c.ranked(x, 3)
   const inner = sizeOf(x.shape.slice(2))
   const shape = [...x.shape.slice(0, 2), ...x.shape.slice(2).map(() => 1)]
   const sum = c.make(shape, c.builder.sum(x.tensor, { index: counting(x.tensor.size), group: inner }), x.scale, x.type)
@@ -94,6 +97,8 @@ function reduce(c: Context, of: (x: Quantity, index: Int32Array, group: number, 
 
 /** A sum divided by the number of its terms: a change of unit where all have the same number. */
 function divided(c: Context, sum: Quantity, counts: Float64Array): Quantity {
+  if (!isFloat(sum.type)) throw c.reader.refuse('averages integers, which cuts off a fraction; cast to float before it')
+  if (counts.includes(0)) throw c.reader.invalid('averages over nothing')
   if (c.exact && !counts.every((count) => Number.isInteger(Math.log2(count)))) throw c.inexact('averages over a number that is no power of two')
   return multiplyConstant(c, sum, counts.map((count) => 1 / count))
 }
@@ -101,6 +106,7 @@ function divided(c: Context, sum: Quantity, counts: Float64Array): Quantity {
 /** Pooling windows of all channels, and how many elements each covers when padding counts. */
 function windows(c: Context, shape: Shape): { index: Int32Array; group: number; shape: Shape; paddedCounts: Float64Array } {
   const { reader } = c
+  c.ranked({ shape }, 3)
   const from = shape.slice(2)
   const kernel = reader.ints('kernel_shape')
   if (!kernel) throw reader.invalid('has no kernel_shape')
@@ -108,7 +114,7 @@ function windows(c: Context, shape: Shape): { index: Int32Array; group: number; 
   const to = outputSizes(window, from, reader.int('ceil_mode', 0) === 1)
   const inside = positions(window, from, to)
   const channels = shape[0]! * shape[1]!
-  const index = new Int32Array(channels * inside.length)
+  const index = new Int32Array(sizeOf([channels, inside.length]))
   for (let channel = 0; channel < channels; channel++) {
     for (let i = 0; i < inside.length; i++) index[channel * inside.length + i] = inside[i]! < 0 ? -1 : channel * sizeOf(from) + inside[i]!
   }

@@ -4,8 +4,8 @@ import type { Context } from './context.js'
 import { roundHalfEven } from '../encode/encoder.js'
 import { axisOf, type Shape } from './shape.js'
 import { isFloat } from '../graph/graph.js'
-import { type Constant, constantOf, type Raw, settled, type Value } from './value.js'
-import { isPowerOfTwo } from './number.js'
+import { type Constant, constantOf, type Quantity, settled, type Value } from './value.js'
+import { floorLog2, isPowerOfTwo } from './number.js'
 
 /** Range of the integer types that QuantizeLinear gives. */
 const RANGES: Readonly<Record<number, readonly [number, number]>> = {
@@ -40,13 +40,19 @@ export function quantize(c: Context): Value[] {
   const [lower, upper] = [lo - zero, hi - zero]
   const marked = { type: zeroPoint.type, zeroPoint: zero }
   if (value.kind === 'raw' && !settled(value)) {
-    const steps = [...value.steps, { kind: 'arithmetic', operator: 'Div', operand: Float64Array.of(unit), swapped: false }, { kind: 'round' }, { kind: 'clip', lo: lower, hi: upper }] as const
-    const raw: Raw = { ...value, steps }
+    const raw = c.encoded(value, { kind: 'arithmetic', operator: 'Div', operand: Float64Array.of(unit), swapped: false }, { kind: 'round' }, { kind: 'clip', lo: lower, hi: upper })
     return [{ ...c.toQuantity(raw, c.inputName(0)), scale: unit, ...marked }]
   }
   const x = c.quantity(0)
-  if (c.exact && !isPowerOfTwo(x.scale / unit)) throw c.inexact('rescales by a ratio that is no power of two')
-  return [{ ...c.rescale(x, unit, lower, upper), ...marked }]
+  return [{ ...(c.exact ? exactly(c, x, unit, lower, upper) : c.rescale(x, unit, lower, upper)), ...marked }]
+}
+
+/** Ties go to the even integer, as ONNX demands; saturation comes after. */
+function exactly(c: Context, x: Quantity, unit: number, lower: number, upper: number): Quantity {
+  if (!isPowerOfTwo(x.scale / unit)) throw c.inexact('rescales by a ratio that is no power of two')
+  const shift = floorLog2(unit / x.scale)
+  const whole = shift > 0 ? c.builder.roundEven(x.tensor, shift) : c.builder.affine(x.tensor, { multiplier: Float64Array.of(2 ** -shift), offset: Float64Array.of(0) })
+  return { ...x, scale: unit, tensor: c.builder.requantise(whole, { multiplier: 1, offset: 0, shift: 0, lower, upper }) }
 }
 
 /** (x - zero point) · scale. */
@@ -67,6 +73,7 @@ export function dequantize(c: Context): Value[] {
 function parameters(c: Context): Parameters {
   const scale = c.constant(1, 'the scale')
   if (!scale) throw c.reader.invalid('has no scale')
+  if (!scale.values.every((value) => value > 0 && value < Number.POSITIVE_INFINITY)) throw c.reader.invalid('a scale that is not a positive number')
   if (c.reader.int('block_size', 0) !== 0) throw c.reader.refuse('quantises by blocks')
   const at = c.reader.int('axis', 1)
   const zeroPoint = c.constant(2, 'the zero point') ?? constantOf(scale.shape, new Float64Array(scale.values.length), DataType.UINT8)
@@ -85,7 +92,7 @@ function parameters(c: Context): Parameters {
 export const rounding = (kind: 'round' | 'floor' | 'ceil') => (c: Context): Value[] => {
   const value = c.input(0)
   if (value.kind === 'constant') return [{ ...value, values: value.values.map(kind === 'round' ? roundHalfEven : Math[kind]) }]
-  if (value.kind === 'raw' && !settled(value) && isFloat(value.type)) return [{ ...value, steps: [...value.steps, { kind }] }]
+  if (value.kind === 'raw' && !settled(value) && isFloat(value.type)) return [c.encoded(value, { kind })]
   const x = c.quantity(0)
   if (Number.isInteger(x.scale)) return [x]
   const shift = Math.log2(1 / x.scale)

@@ -1,7 +1,25 @@
+import { refusal } from '../error.js'
+
 /** Shapes and index maps of row-major tensors. Everything here is pure counting. */
 export type Shape = readonly number[]
 
-export const sizeOf = (shape: Shape): number => shape.reduce((product, dim) => product * dim, 1)
+/** Most elements in one tensor: far more than a circuit can prove, far less than memory. */
+export const ELEMENTS_MAX = 2 ** 24
+/** Most axes of a tensor. */
+export const RANK_MAX = 16
+
+/**
+ * Elements of a tensor. Every allocation for a shape goes through here, so that a model of a few bytes cannot ask for
+ * gigabytes: refuses with `zk.onnx-too-large`, and what is no shape at all with `zk.model-invalid`.
+ */
+export function sizeOf(shape: Shape): number {
+  if (shape.length > RANK_MAX) throw refusal('zk.onnx-too-large', `a tensor has ${shape.length} axes, and ${RANK_MAX} is the most`)
+  const wrong = shape.find((dim) => !(Number.isInteger(dim) && dim >= 0))
+  if (wrong !== undefined) throw refusal('zk.model-invalid', `a dimension of [${shape}] is no size`)
+  const size = shape.reduce((product, dim) => product * dim, 1)
+  if (size > ELEMENTS_MAX) throw refusal('zk.onnx-too-large', `a tensor of [${shape}] has more than ${ELEMENTS_MAX} elements; a circuit of it is out of reach, serve the model by TEE`)
+  return size
+}
 
 /** Elements between neighbours along each axis. */
 export function strides(shape: Shape): number[] {

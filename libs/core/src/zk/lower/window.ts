@@ -1,3 +1,4 @@
+import { refusal } from '../error.js'
 import type { Context } from './context.js'
 import { indexMap, place, type Shape, sizeOf } from './shape.js'
 
@@ -41,13 +42,15 @@ export const extent = ({ kernel, dilations }: Window, axis: number): number => (
 
 /** Sizes of the result. */
 export function outputSizes(window: Window, from: Shape, ceil = false): number[] {
-  return from.map((dim, i) => {
+  const sizes = from.map((dim, i) => {
     const span = dim + window.before[i]! + window.after[i]! - extent(window, i)
     const steps = ceil ? Math.ceil(span / window.strides[i]!) : Math.floor(span / window.strides[i]!)
     // With ceil, a window that would begin in the padding after the input is left out, as onnxruntime does.
     const last = steps * window.strides[i]! >= dim + window.before[i]! ? steps - 1 : steps
     return (ceil ? last : steps) + 1
   })
+  if (sizes.some((size) => size < 1)) throw refusal('zk.model-invalid', `a window of [${window.kernel}] is larger than what it slides over, [${from}]`)
+  return sizes
 }
 
 /** For every window position the places of its elements within one channel, outside ones -1; row-major by position. */

@@ -7,6 +7,14 @@ import { BYTES, type Field, fields, FIXED32, malformed, packedFloats, packedInte
 export const MODEL_BYTES_MAX = 256 * 2 ** 20
 /** Most nodes in a graph. */
 export const NODES_MAX = 2 ** 16
+/** Most constants, inputs or outputs of a graph, and most inputs or outputs of a node. */
+const LISTED_MAX = 2 ** 16
+const NODE_VALUES_MAX = 2 ** 12
+/** Most axes of a constant, and most numbers in one list of an attribute: trees have that many. */
+const AXES_MAX = 16
+const LIST_MAX = 2 ** 22
+/** Most attributes of a node. */
+const ATTRIBUTES_MAX = 2 ** 8
 
 /**
  * Reads a ModelProto. Field numbers are those of onnx.proto. Stricter than protobuf where two readers could see two
@@ -57,6 +65,7 @@ function decodeGraph(bytes: Uint8Array): Graph {
     else if (field.number === 12) outputs.push(decodeValueInfo(message(field)))
     else if (field.number === 15) throw refusal('zk.model-invalid', 'sparse initialisers are not supported; export dense ones')
     if (nodes.length > NODES_MAX) throw refusal('zk.onnx-too-large', `a graph has at most ${NODES_MAX} nodes`)
+    if (initializers.length > LISTED_MAX || inputs.length > LISTED_MAX || outputs.length > LISTED_MAX) throw refusal('zk.onnx-too-large', `a graph has at most ${LISTED_MAX} constants, inputs and outputs each`)
   }
   return { name, nodes, initializers, inputs, outputs }
 }
@@ -77,6 +86,8 @@ function decodeNode(bytes: Uint8Array): Node {
       if (attributes.has(name)) throw malformed(`node "${node.name}" has attribute "${name}" twice`)
       attributes.set(name, attribute)
     } else if (field.number === 7) node.domain = text(once(field))
+    if (inputs.length > NODE_VALUES_MAX || outputs.length > NODE_VALUES_MAX) throw refusal('zk.onnx-too-large', `node "${node.name}" has more than ${NODE_VALUES_MAX} inputs or outputs`)
+    if (attributes.size > ATTRIBUTES_MAX) throw refusal('zk.onnx-too-large', `node "${node.name}" has more than ${ATTRIBUTES_MAX} attributes`)
   }
   // "ai.onnx" is another name of the default domain (onnx/docs/IR.md).
   if (node.domain === 'ai.onnx') node.domain = ''
@@ -103,11 +114,12 @@ function decodeAttribute(bytes: Uint8Array): [string, Attribute] {
     else if (field.number === 3) int = integer(once(field))
     else if (field.number === 4) string = text(once(field))
     else if (field.number === 5) tensor = decodeTensor(message(once(field)))
-    else if (field.number === 7) for (const value of packedFloats(field, 4)) floats.push(value)
-    else if (field.number === 8) for (const value of packedIntegers(field)) ints.push(safe(value))
+    else if (field.number === 7) for (const value of packedFloats(field, 4, LIST_MAX)) floats.push(value)
+    else if (field.number === 8) for (const value of packedIntegers(field, LIST_MAX)) ints.push(safe(value))
     else if (field.number === 9) strings.push(text(field))
     else if (field.number === 20) type = integer(once(field))
     else if (field.number === 21) throw refusal('zk.model-invalid', `attribute "${name}" refers to a function's attribute`)
+    if (floats.length > LIST_MAX || ints.length > LIST_MAX || strings.length > LIST_MAX) throw refusal('zk.onnx-too-large', `attribute "${name}" lists more than ${LIST_MAX} values`)
   }
   switch (type) {
     case AttributeType.FLOAT:
@@ -135,7 +147,7 @@ function decodeTensor(bytes: Uint8Array): Tensor {
   const parts: TensorParts = { name: '', type: 0, dims: [], raw: undefined, floats: [], doubles: [], int32s: [], int64s: [], uint64s: [] }
   for (const field of fields(bytes)) {
     if (takeData(parts, field)) continue
-    if (field.number === 1) for (const dim of packedIntegers(field)) parts.dims.push(dimension(dim))
+    if (field.number === 1) for (const dim of packedIntegers(field, AXES_MAX)) parts.dims.push(dimension(dim))
     else if (field.number === 2) parts.type = integer(once(field))
     else if (field.number === 3) throw refusal('zk.model-invalid', `constant "${parts.name}" is stored in segments`)
     else if (field.number === 8) parts.name = text(once(field))
@@ -143,6 +155,7 @@ function decodeTensor(bytes: Uint8Array): Tensor {
     else if (field.number === 13 || (field.number === 14 && field.bits !== 0n)) {
       throw refusal('zk.model-invalid', `constant "${parts.name}" is stored outside the model; save it in one file`)
     }
+    if (parts.dims.length > AXES_MAX) throw refusal('zk.onnx-too-large', `constant "${parts.name}" has more than ${AXES_MAX} axes`)
   }
   return assemble(parts)
 }
@@ -177,6 +190,7 @@ function decodeShape(bytes: Uint8Array): (number | string | undefined)[] {
       else if (part.number === 2) dim = text(part)
     }
     shape.push(dim)
+    if (shape.length > AXES_MAX) throw refusal('zk.onnx-too-large', `a shape has more than ${AXES_MAX} axes`)
   }
   return shape
 }

@@ -28,6 +28,8 @@ export interface Tensor {
 
 /** Most elements in one constant; 2^26 floats are 256 MiB. */
 export const TENSOR_ELEMENTS_MAX = 2 ** 26
+/** Most elements that may stand one by one instead of in `raw_data`. */
+const TYPED_ELEMENTS_MAX = 2 ** 22
 
 const WIDTH: Readonly<Record<number, number>> = {
   [DataType.FLOAT]: 4,
@@ -62,19 +64,20 @@ export interface TensorParts {
 export function takeData(parts: TensorParts, field: Field): boolean {
   const push = <T>(to: T[], from: Iterable<T>) => {
     for (const value of from) to.push(value)
+    if (to.length > TYPED_ELEMENTS_MAX) throw refusal('zk.onnx-too-large', `constant "${parts.name}" lists more than ${TYPED_ELEMENTS_MAX} numbers; large constants go into raw_data`)
     return true
   }
   switch (field.number) {
     case 4:
-      return push(parts.floats, packedFloats(field, 4))
+      return push(parts.floats, packedFloats(field, 4, TYPED_ELEMENTS_MAX))
     case 5:
-      return push(parts.int32s, packedIntegers(field))
+      return push(parts.int32s, packedIntegers(field, TYPED_ELEMENTS_MAX))
     case 7:
-      return push(parts.int64s, packedIntegers(field))
+      return push(parts.int64s, packedIntegers(field, TYPED_ELEMENTS_MAX))
     case 10:
-      return push(parts.doubles, packedFloats(field, 8))
+      return push(parts.doubles, packedFloats(field, 8, TYPED_ELEMENTS_MAX))
     case 11:
-      return push(parts.uint64s, packedIntegers(field))
+      return push(parts.uint64s, packedIntegers(field, TYPED_ELEMENTS_MAX))
     default:
       return false
   }

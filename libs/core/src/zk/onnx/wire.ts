@@ -66,24 +66,27 @@ export function readVarint(bytes: Uint8Array, from: number): { value: bigint; ne
   throw malformed('varint beyond 64 bits')
 }
 
-/** A repeated varint field, packed or not, as signed 64-bit integers. */
-export function* packedIntegers(field: Field): Generator<bigint> {
+/** A repeated varint field, packed or not, as signed 64-bit integers; refuses more than `most`. A byte can stand for one, and costs forty. */
+export function* packedIntegers(field: Field, most: number): Generator<bigint> {
   if (field.type === VARINT) yield BigInt.asIntN(64, field.bits)
   else if (field.type !== BYTES) throw malformed(`field ${field.number} is not an integer`)
   else {
+    let count = 0
     for (let at = 0; at < field.bytes.length; ) {
       const { value, next } = readVarint(field.bytes, at)
       at = next
+      if (++count > most) throw tooMany(field, most)
       yield BigInt.asIntN(64, value)
     }
   }
 }
 
-/** A repeated float or double field, packed or not; `width` is 4 or 8. */
-export function packedFloats(field: Field, width: 4 | 8): number[] {
+/** A repeated float or double field, packed or not; `width` is 4 or 8; refuses more than `most`. */
+export function packedFloats(field: Field, width: 4 | 8, most: number): number[] {
   const single = width === 4 ? FIXED32 : FIXED64
   if (field.type !== single && field.type !== BYTES) throw malformed(`field ${field.number} is not a float`)
   if (field.bytes.length % width !== 0) throw malformed(`field ${field.number} holds no whole number of floats`)
+  if (field.bytes.length / width > most) throw tooMany(field, most)
   const at = view(field.bytes)
   return Array.from({ length: field.bytes.length / width }, (_, i) => (width === 4 ? at.getFloat32(4 * i, true) : at.getFloat64(8 * i, true)))
 }
@@ -91,6 +94,8 @@ export function packedFloats(field: Field, width: 4 | 8): number[] {
 export const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 export const malformed = (why: string) => refusal('zk.onnx-malformed', why)
+
+const tooMany = ({ number }: Field, most: number) => refusal('zk.onnx-too-large', `field ${number} lists more than ${most} numbers; large constants go into raw_data`)
 
 function fixedWidth(type: number): number {
   if (type === FIXED64) return 8
