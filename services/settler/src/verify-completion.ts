@@ -34,7 +34,8 @@ export async function verifyCompletion(message: InferenceCompleted, trust: Trust
   const { receipt } = signed
   const requestId = Wire.hex(message.requestId, 32, 'request_id')
   paymentHolds(payment, trust)
-  const offerHash = offerHolds(Wire.toOffer(message.offer), trust)
+  const offer = Wire.toOffer(message.offer)
+  const offerHash = offerHolds(offer, trust)
   const expected = Digest.requestId(payment.paymentId, Wire.hexOrZero(message.paymentIdentifier, 'payment_identifier'), trust.primitives.keccak256)
   const same: [boolean, string][] = [
     [requestId === expected && receipt.requestId === requestId, 'request id'],
@@ -43,7 +44,8 @@ export async function verifyCompletion(message: InferenceCompleted, trust: Trust
     [Hex.equals(receipt.payer, payment.payer), 'payer'],
     [Hex.equals(receipt.token, payment.token), 'token'],
     [receipt.price <= payment.amount, 'price within the authorisation'],
-    [receipt.mode !== Receipt.modes.none, 'delivered mode'],
+    // Modes ascend with their assurance: less than was bought is not paid for, and a proof that was bought is not forgotten.
+    [receipt.mode !== Receipt.modes.none && receipt.mode >= offer.offer.mode, 'delivered mode'],
     [receipt.settleBy === receipt.issuedAt + Receipt.settleWithinSeconds, 'settle-by'],
   ]
   for (const [holds, what] of same) if (!holds) throw forged(`${what} does not agree`)
