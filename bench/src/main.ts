@@ -5,7 +5,8 @@ import { say } from './report.js'
 const benches: Record<string, { what: string; run(json: boolean): Promise<boolean> }> = {
   gateway: { what: 'CPU per paid request beside the official x402 middleware', run: async (json) => (await import('./gateway/bench.js')).run(json) },
   e2e: { what: 'paid and settled inferences per second, through everything', run: async (json) => (await import('./e2e/bench.js')).run(json) },
-  zk: { what: 'proofs beside snarkjs on the same keys: seconds, memory, bytes', run: async (json) => (await import('./zk/bench.js')).run(json) },
+  'zk-soak': { what: 'proofs per minute for ten minutes, with the prover killed every minute; not in CI', run: async (json) => (await import('./zk-soak/bench.js')).run(json) },
+  zk: { what: 'proofs beside snarkjs on the same keys: seconds, memory, bytes, gas', run: async (json) => (await import('./zk/bench.js')).run(json) },
   tee: { what: 'evidence verified beside @phala/dcap-qvl, receipts per second, gas of a key\'s life', run: async (json) => (await import('./tee/bench.js')).run(json) },
   gas: { what: 'gas per payment, per batch and per inference', run: async (json) => (await import('./gas/bench.js')).run(json) },
 }

@@ -1,7 +1,7 @@
 import { Groth16 } from '@haca/core/zk'
 import { createLogger } from '@haca/platform/log'
 import { EngineProver, engineBytes, SnarkjsProver, zkeyShape, type Prover } from '@haca/prover/proving'
-import { root } from '@haca/tools'
+import { engine } from '@haca/tools'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
@@ -10,13 +10,13 @@ import { groth16 as snarkjs } from 'snarkjs'
 import { calibrate } from '../calibration.js'
 import { median, report, say, type Figure } from '../report.js'
 import { makeCircuit, type Circuit, names } from './circuits.js'
+import { gasOf } from './gas.js'
 import { cpuSeconds, peakBytes } from './process.js'
 
 const rounds = 3
 const verifications = 15
 const threads = availableParallelism()
 const MB = 1e6
-const engine = join(root, 'services/prover/engine/target/release/haca-prover')
 const logger = createLogger('bench', 'silent')
 
 /** Proving and verifying beside snarkjs, on the same keys and witnesses in one run. */
@@ -31,6 +31,8 @@ export async function run(json: boolean): Promise<boolean> {
       figures.push(...(await measure(circuit)))
       await rm(circuit.zkey)
     }
+    say('measuring gas')
+    figures.push(...(await gasOf(folder, await makeCircuit('digits', folder, engine))))
     return report(`zk: proofs beside snarkjs, ${threads} threads`, [...figures, await calibrate()], json)
   } finally {
     await (globalThis as { curve_bn128?: { terminate(): Promise<void> } }).curve_bn128?.terminate()
@@ -76,11 +78,15 @@ async function proveOnce(prover: Prover, circuit: Circuit, pid: number | undefin
   side?.cpu.push(pid === undefined ? NaN : cpuSeconds(pid) - before)
 }
 
-function proving({ name, constraints, zkeyBytes }: Circuit, { us, them }: { us: Side; them: Side }, loadMs: number): Figure[] {
-  const lenet = name.startsWith('LeNet')
+const linear = (costs: Circuit['costs']): number => Object.entries(costs).reduce((sum, [what, cost]) => (/linear|dense|conv|gemm|matmul/i.test(what) ? sum + cost : sum), 0)
+
+function proving({ name, constraints, costs, zkeyBytes }: Circuit, { us, them }: { us: Side; them: Side }, loadMs: number): Figure[] {
+  const lenet = name === 'digits-lenet'
   const bar = (at: number, is: 'at least' | 'at most') => (lenet ? { bar: { at, is } } : {})
   return [
     { metric: `${name}: constraints`, value: constraints, unit: '' },
+    // Dense and convolution layers have public weights, and a product by a constant costs nothing.
+    { metric: `${name}: constraints of dense and convolution layers`, value: linear(costs), unit: '', bar: { at: 0, is: 'at most' } },
     { metric: `${name}: proving key`, value: zkeyBytes / MB, unit: 'MB' },
     { metric: `${name}: loading and checking the key`, value: loadMs, unit: 'ms' },
     { metric: `${name}: engine, per proof`, value: median(us.seconds), unit: 's' },

@@ -1,6 +1,5 @@
-import { compile, decodeProgram, Groth16, observe, probe, witness, type Calibration, type Compiled } from '@haca/core/zk'
-import { leNet5, mlp100k, picture } from '@haca/core/zk/testing'
-import { root } from '@haca/tools'
+import { compile, decodeProgram, Groth16, witness, type Calibration, type Compiled, type CompileOptions, type Program } from '@haca/core/zk'
+import { root, samplesOf } from '@haca/tools'
 import { execFileSync } from 'node:child_process'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,6 +12,11 @@ export interface Circuit {
   zkey: string
   zkeyBytes: number
   constraints: number
+  /** Constraints by what they are for. */
+  costs: Readonly<Record<string, number>>
+  program: Program
+  /** The model's inputs that the witness is of. */
+  inputs: Record<string, ArrayLike<number>>
   wtns: Uint8Array
   publicSignals: readonly bigint[]
   key: Groth16.VerificationKey
@@ -20,13 +24,15 @@ export interface Circuit {
   infer(): Promise<void>
 }
 
-export const names = ['breast-cancer', 'digits', 'MLP 784-128-10', 'LeNet-5, average pooling', 'LeNet-5, max pooling'] as const
+export const names = ['breast-cancer', 'breast-cancer-trees', 'digits', 'digits-mlp', 'digits-lenet'] as const
 export type Name = (typeof names)[number]
 
 /** Compiles a model and makes its key with the engine, from a seed: every run measures the same circuit and key. */
 export async function makeCircuit(name: Name, folder: string, engine: string): Promise<Circuit> {
-  const { onnx, compiled, input, data, shape } = await model(name)
-  const made = witness(decodeProgram(compiled.program), { inputs: { [input]: data }, context: 7n })
+  const { onnx, compiled, input, data, shape } = model(name)
+  const program = decodeProgram(compiled.program)
+  const inputs = { [input]: data }
+  const made = witness(program, { inputs, context: 7n })
   const file = join(folder, name.replaceAll(/[^a-z0-9]+/gi, '-'))
   writeFileSync(`${file}.r1cs`, compiled.r1cs)
   const zkey = `${file}.zkey`
@@ -40,6 +46,9 @@ export async function makeCircuit(name: Name, folder: string, engine: string): P
     zkey,
     zkeyBytes: statSync(zkey).size,
     constraints: compiled.manifest.constraints,
+    costs: compiled.manifest.costs,
+    program,
+    inputs,
     wtns: made.wtns,
     publicSignals: made.publicSignals,
     key,
@@ -47,30 +56,14 @@ export async function makeCircuit(name: Name, folder: string, engine: string): P
   }
 }
 
-async function model(name: Name): Promise<{ onnx: Uint8Array; compiled: Compiled; input: string; data: ArrayLike<number>; shape: readonly number[] }> {
-  if (name === 'breast-cancer' || name === 'digits') {
-    const file = (part: string) => readFileSync(join(root, 'models', name, part))
-    const onnx = file('model.onnx')
-    const compiled = compile(onnx, undefined, { outputs: ['label'] })
-    const { samples } = JSON.parse(file('samples.json').toString()) as { samples: { values: number[] }[] }
-    const data = samples[3]!.values
-    return { onnx, compiled, input: compiled.manifest.inputs[0]!.name, data, shape: [1, data.length] }
-  }
-  const flat = name.startsWith('MLP')
-  const onnx = flat ? mlp100k() : leNet5(name.includes('average') ? 'AveragePool' : 'MaxPool')
-  const shape = flat ? [1, 784] : [1, 1, 28, 28]
-  return { onnx, compiled: compile(onnx, await calibrate(onnx, shape)), input: 'image', data: picture(2), shape }
-}
-
-async function calibrate(onnx: Uint8Array, shape: readonly number[]): Promise<Calibration> {
-  const probing = await open(probe(onnx))
-  let calibration: Calibration | undefined
-  for (let i = 0; i < 100; i++) {
-    const image = picture(1_000 + i)
-    const out = await probing.run({ image: new ort.Tensor('float32', image, [...shape]) })
-    calibration = observe(calibration, { image, ...Object.fromEntries(Object.entries(out).map(([name, tensor]) => [name, tensor.data as Float32Array])) })
-  }
-  return calibration as Calibration
+/** A published model from its folder, compiled as `models/circuits.mjs` compiles it. */
+function model(name: Name): { onnx: Uint8Array; compiled: Compiled; input: string; data: ArrayLike<number>; shape: readonly number[] } {
+  const file = (part: string) => readFileSync(join(root, 'models', name, part))
+  const onnx = file('model.onnx')
+  const { options, hashes } = JSON.parse(file('circuit.json').toString()) as { options: CompileOptions; hashes: { calibration: string | null } }
+  const calibration = hashes.calibration ? (JSON.parse(file('calibration.json').toString()) as Calibration) : undefined
+  const { input, shape, samples } = samplesOf(name)
+  return { onnx, compiled: compile(onnx, calibration && { ranges: calibration.ranges }, options), input, data: samples[3]?.values ?? [], shape: [1, ...shape] }
 }
 
 const open = (onnx: Uint8Array): Promise<ort.InferenceSession> => ort.InferenceSession.create(onnx, { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 })
