@@ -5,6 +5,7 @@ import { HacaClient, type Inference, type InferenceRequest } from '../client.js'
 import { networkFrom, type Network } from '../network.js'
 import { privateKeySigner } from '../signer.js'
 import { contradictionOf, verify, type Bundle, type LiveKey, type LiveKeys } from '../verify/index.js'
+import { zk } from './verify-setup.js'
 import { exit, optional, readJson, readKey, readNetwork, readRoots, required, UsageError, type Arguments, type Output } from './io.js'
 import { table } from './table.js'
 
@@ -181,7 +182,7 @@ const verifyVerb: Verb = {
 
 const besides = { request: 'answer one request differently: either is proof that the node lied', sequence: 'carry one sequence number: either is proof that the node signed twice', none: 'do not exclude each other' }
 
-export const verbs: Record<string, Verb> = { models, quote, pay, status, receipt, verify: verifyVerb, attestation }
+export const verbs: Record<string, Verb> = { models, quote, pay, status, receipt, verify: verifyVerb, attestation, zk }
 
 /** A receipt with its archive, straight from a gateway. */
 async function fetched(id: Hex.Hex, gateway: string): Promise<Bundle> {
