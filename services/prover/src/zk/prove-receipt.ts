@@ -11,8 +11,8 @@ import { isHopeless } from './open-prover.js'
 import type { KeyFiles } from './key-files.js'
 
 export interface Proving {
-  circuits: Circuits
-  keyFiles: KeyFiles
+  circuits: Pick<Circuits, 'of' | 'program'>
+  keyFiles: Pick<KeyFiles, 'of'>
   prover: Prover
   blobs: Blobs
   scope: Receipt.Scope
