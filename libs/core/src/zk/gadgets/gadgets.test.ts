@@ -1,9 +1,12 @@
-import { describe, expect, it } from 'vitest'
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import * as Field from '../field.js'
 import { signedWidth, uniform } from '../ir/bounds.js'
 import type { WireSink } from '../ir/operation.js'
 import { ConstraintSystem } from '../r1cs/constraint-system.js'
 import { type LinearCombination, wire } from '../r1cs/linear-combination.js'
 import { read, violated } from '../r1cs/r1cs-file.js'
+import { mutateEach } from '../testing/mutation.js'
 import { reduce, solve, valueOf } from '../testing/small-field.js'
 import { assignBits, constrainBits } from './bits.js'
 import { assignIsZero, assignSign, constrainIsZero, constrainSign } from './compare.js'
@@ -139,6 +142,12 @@ const cases: Case[] = [
   },
 ]
 
+/** What a wire is changed by: small steps, a bit's weight, and something beyond every bound. */
+const DELTAS = [1n, -1n, 2n, 8n, 2n ** 200n]
+const mutated = { gadgets: 0, wires: 0, mutations: 0 }
+
+afterAll(() => console.log(`${mutated.gadgets} gadgets, ${mutated.wires} wires, ${mutated.mutations} single changes of a wire, survivors 0`))
+
 describe.each(cases)('$name', ({ prime, inputs, constrain, assign, expected }) => {
   const count = inputs[0]!.length
   const system = new ConstraintSystem(count)
@@ -160,6 +169,21 @@ describe.each(cases)('$name', ({ prime, inputs, constrain, assign, expected }) =
       admitted++
     }
     expect(admitted).toBeGreaterThan(1)
+  })
+
+  it('is violated when any one of its own wires is changed', () => {
+    const r1cs = read(file)
+    for (const input of inputs) {
+      if (expected(input) === undefined) continue
+      const witness: bigint[] = [1n, ...input.map(toField)]
+      assign({ small: (value) => void witness.push(toField(value)), element: (value) => void witness.push(value) }, input)
+      const { tried, survivors } = mutateEach(r1cs, witness, DELTAS)
+      // Another input may be admissible with the same hints, and is then another statement; of the gadget's own wires none is free.
+      expect(survivors.filter(([at]) => at! > count), `input ${input}`).toEqual([])
+      mutated.mutations += tried
+    }
+    mutated.gadgets++
+    mutated.wires += r1cs.wireCount - 1 - count
   })
 
   it('forces its output and refuses every other input, whatever is written on its wires', () => {
@@ -188,6 +212,36 @@ describe.each(cases)('$name', ({ prime, inputs, constrain, assign, expected }) =
 })
 
 const toField = (value: number): bigint => (value < 0 ? 21888242871839275222246405745257275088548364400416034343698204186575808495617n + BigInt(value) : BigInt(value))
+
+describe('at the widths of real models', () => {
+  const spec = fc
+    .record({ width: fc.integer({ min: 2, max: 50 }), signed: fc.boolean(), shift: fc.nat(49), clamps: fc.boolean(), most: fc.option(fc.nat(2 ** 20), { nil: undefined }) })
+    .filter(({ width, shift }) => shift < width - 1)
+    .map(({ clamps, most, ...rest }): FloorClamp => ({ ...rest, lower: clamps || most !== undefined, most }))
+
+  it('a floor with its clamps has a witness for every number of its width, and gives what its definition says', () => {
+    fc.assert(
+      fc.property(spec, fc.double({ min: 0, max: 1, noNaN: true }), fc.constantFrom(0, 1, -1), (gadget, position, step) => {
+        const lo = gadget.signed ? -(2 ** (gadget.width - 1)) : 0
+        const span = 2 ** gadget.width - 1
+        // Anywhere, or at a multiple of the divisor and next to it, where a floor is decided.
+        const near = Math.round((position * span) / 2 ** gadget.shift) * 2 ** gadget.shift + step
+        const t = lo + clamp(step === 0 ? Math.round(position * span) : near, 0, span)
+        const system = new ConstraintSystem(1)
+        const output = constrainFloorClamp(system, wire(1), gadget)
+        const witness: bigint[] = [1n, toField(t)]
+        const y = assignFloorClamp({ small: (value) => void witness.push(toField(value)), element: (value) => void witness.push(value) }, t, gadget)
+        const r1cs = read(system.finish())
+        expect(violated(r1cs, witness)).toBeUndefined()
+        expect(y).toBe(clamp(Math.floor(t / 2 ** gadget.shift), gadget.lower ? 0 : -Infinity, gadget.most ?? Infinity))
+        const written = output.wires.reduce((total, at, i) => total + witness[at]! * BigInt(output.coefficients[i]!), 0n)
+        expect((written - toField(y)) % Field.r).toBe(0n)
+        expect(mutateEach(r1cs, witness, [1n, -(2n ** BigInt(gadget.shift))]).survivors.filter(([at]) => at !== 1)).toEqual([])
+      }),
+      { numRuns: 300, seed: 4 },
+    )
+  })
+})
 
 describe('saturation at a bound near 2^49', () => {
   // log2 of these bounds plus one is 49 in doubles, though only 2^49 - 1 is a mask of ones.
