@@ -1,4 +1,4 @@
-import { AppError, Lifecycle, type Hex, type Payment } from '@haca/core'
+import { AppError, type Hex, type Lifecycle, type Payment } from '@haca/core'
 import type { Logger } from '@haca/platform/log'
 import { connectRedis, untilReady, type Redis, type RedisOptions } from '@haca/platform/store'
 import type { Claim, ClaimId, Claims, Exposure, ExposureLimits, PayerFacts, Reserved } from '../ports.js'
@@ -168,7 +168,7 @@ export class RedisClaims implements Claims {
     for (const { claim, to, patch } of moves) {
       const values = fieldsOf(patch)
       keys.push(this.#claimKey(claim.paymentId), this.#payerKey(claim.payer))
-      fields.push(claim.paymentId, origins[to].applied, origins[to].already, values.length + 2, 'state', to, ...values)
+      fields.push(claim.paymentId, values.length + 2, 'state', to, ...values)
     }
     return (await this.#run(() => this.#redis.transitionClaim(keys.length, ...keys, ...fields))) as (Lifecycle.Transition | 'missing')[]
   }
@@ -234,14 +234,6 @@ const factsOf = ({ paymentId, payer, validBefore, acceptedAtMs }: Omit<Claim, 's
 
 /** Names and values of a hash, one after another. */
 const fieldsOf = (fields: object): string[] => Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)]))
-
-/** For each state: from which ones a claim moves there, and in which ones it is there or beyond already. */
-const origins = Object.fromEntries(
-  Lifecycle.states.map((to) => {
-    const from = (answer: Lifecycle.Transition): string => `,${Lifecycle.states.filter((state) => Lifecycle.transition(state, to) === answer).join(',')},`
-    return [to, { applied: from('applied'), already: from('already') }]
-  }),
-) as Record<Lifecycle.State, { applied: string; already: string }>
 
 function decode(flat: readonly string[]): Claim {
   const fields: Record<string, string> = {}

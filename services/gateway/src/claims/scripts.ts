@@ -1,3 +1,5 @@
+import { Lifecycle } from '@haca/core'
+
 // Lua that Redis runs atomically. All keys of a deployment share one hash tag, so that a cluster keeps them on one node.
 // Amounts are integers below 2^53; the gateway offers nothing larger.
 
@@ -52,7 +54,7 @@ return answers
 /** Ends what a claim counts for in the exposure ledger, once. Used by the scripts below. */
 const releaseExposure = `
 local function releaseExposure(how, claimKey, payerKey, totalsKey, lostKey)
-  local claim = redis.call('HMGET', claimKey, 'released', 'amount', 'counted', 'flow')
+  local claim = redis.call('HMGET', claimKey, 'released', 'amount', 'counted')
   if claim[1] ~= '0' then return end
   local amount = tonumber(claim[2])
   redis.call('HSET', claimKey, 'released', '1')
@@ -72,30 +74,37 @@ local function releaseExposure(how, claimKey, payerKey, totalsKey, lostKey)
 end
 `
 
+/** For each state: from which ones a claim moves there, and in which ones it is there or beyond already. */
+const origins = Lifecycle.states.map((to) => {
+  const from = (answer: Lifecycle.Transition): string => `',${Lifecycle.states.filter((state) => Lifecycle.transition(state, to) === answer).join(',')},'`
+  return `['${to}'] = {${from('applied')}, ${from('already')}}`
+})
+
 /**
- * KEYS totals lost due, then for each claim: claim payer · ARGV for each claim: payment id, states that may move there, states that are there already, how
- * many names and values follow, and those to set: state first. Answers one by one.
+ * KEYS totals lost due, then for each claim: claim payer · ARGV for each claim: payment id, how many names and values follow, and those to set: state
+ * first. Answers one by one.
  */
 export const transition = `${releaseExposure}
+local origins = {${origins.join(', ')}}
 local ends = {settled = 'paid', void = 'void', unpaid = 'lost'}
 local function move(claimKey, payerKey, a, count)
   local state = redis.call('HGET', claimKey, 'state')
   if not state then return 'missing' end
-  if string.find(ARGV[a + 3], ',' .. state .. ',', 1, true) then return 'already' end
-  if not string.find(ARGV[a + 2], ',' .. state .. ',', 1, true) then return 'conflict' end
-  redis.call('HSET', claimKey, unpack(ARGV, a + 5, a + 4 + count))
-  local how = ends[ARGV[a + 6]]
-  if how then
-    releaseExposure(how, claimKey, payerKey, KEYS[1], KEYS[2])
+  local from, to = ',' .. state .. ',', ARGV[a + 4]
+  if string.find(origins[to][2], from, 1, true) then return 'already' end
+  if not string.find(origins[to][1], from, 1, true) then return 'conflict' end
+  redis.call('HSET', claimKey, unpack(ARGV, a + 3, a + 2 + count))
+  if ends[to] then
+    releaseExposure(ends[to], claimKey, payerKey, KEYS[1], KEYS[2])
     redis.call('ZREM', KEYS[3], ARGV[a + 1])
   end
   return 'applied'
 end
 local answers, a = {}, 0
 for i = 1, (#KEYS - 3) / 2 do
-  local count = tonumber(ARGV[a + 4])
+  local count = tonumber(ARGV[a + 2])
   answers[i] = move(KEYS[2 + 2 * i], KEYS[3 + 2 * i], a, count)
-  a = a + 4 + count
+  a = a + 2 + count
 end
 return answers
 `
