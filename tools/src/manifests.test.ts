@@ -207,7 +207,8 @@ describe('replicas', () => {
   })
 
   it('production has spare gateways, routers and provers on nodes of their own', () => {
-    for (const name of ['gateway', 'router', 'prover']) expect(named(rendered.production, 'Deployment', name).spec.replicas, name).toBeGreaterThan(1)
+    for (const name of ['gateway', 'router']) expect(named(rendered.production, 'Deployment', name).spec.replicas, name).toBeGreaterThan(1)
+    expect(named(rendered.production, 'ScaledObject', 'prover').spec.minReplicaCount).toBeGreaterThan(1)
     for (const name of ['gateway', 'router']) {
       const [term] = named(rendered.production, 'Deployment', name).spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution
       expect(term).toMatchObject({ topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { [podLabel]: name } } })
@@ -234,6 +235,18 @@ describe('replicas', () => {
     expect(env).toHaveProperty(lag.metadata.bootstrapServersFromEnv)
     expect(spec.scaleTargetRef).toEqual({ name: 'inference', envSourceContainerName: main(rendered.production, 'inference').name })
     expect(named(rendered.production, 'TriggerAuthentication', lag.authenticationRef.name)).toBeDefined()
+  })
+
+  it('provers are scaled by the age of the oldest proof that is owed, long before its receipt is void', () => {
+    const { spec } = named(rendered.production, 'ScaledObject', 'prover')
+    const [trigger] = spec.triggers
+    expect(spec.scaleTargetRef).toEqual({ name: 'prover' })
+    expect(spec.fallback).toMatchObject({ behavior: 'currentReplicasIfHigher' })
+    expect(trigger).toMatchObject({ type: 'prometheus', metadata: { query: expect.stringContaining('prover_proofs_oldest_age_seconds') } })
+    expect(text('services/prover/src/events.ts')).toContain("'prover_proofs_oldest_age_seconds'")
+    expect(Number(trigger.metadata.threshold) * 10).toBeLessThanOrEqual(read('settler', environmentOf(main(rendered.production, 'settler'), stores.production)).SETTLER_EVIDENCE_WITHIN_SECONDS)
+    expect(spec.maxReplicaCount).toBeLessThanOrEqual(read('prover', environmentOf(main(rendered.production, 'prover'), stores.production)).KAFKA_PARTITIONS)
+    expect(named(rendered.production, 'Deployment', 'prover').spec.replicas).toBeUndefined()
   })
 
   it('the pool has a partition for every replica it may get, never none, and is not shrunk by blindness', () => {
