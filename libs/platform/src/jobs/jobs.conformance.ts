@@ -76,4 +76,16 @@ export function conformance(make: () => Promise<Jobs>): void {
     await worker.stop()
     await jobs.close()
   })
+
+  it('runs the lowest priority first, whatever came first', async () => {
+    const jobs = await make()
+    const kind = kindOf()
+    for (const [id, priority] of [['late', 2_000_000], ['soon', 7], ['first', 1], ['later', 900]] as const) await jobs.add(kind, id, { id }, { priority })
+    const ran: string[] = []
+    const worker = await jobs.work(kind, { concurrency: 1, handler: async (job) => void ran.push(job.id), exhausted: async () => undefined })
+    await vi.waitFor(() => expect(ran).toEqual(['first', 'soon', 'later', 'late']), { timeout: 5_000 })
+    expect(await jobs.depth(kind.name)).toBe(0)
+    await worker.stop()
+    await jobs.close()
+  })
 }
