@@ -44,9 +44,9 @@ async function acceptedAt({ receipt, receiptHash }: Bundle): Promise<bigint | un
   return at === 0n ? undefined : at
 }
 
-async function buy(model: string, index: number, verification: 'zkml' | 'tee+zkml' = 'zkml'): Promise<Inference> {
+async function buy(model: string, index: number, verification: 'zkml' | 'tee+zkml' = 'zkml', proofSettlement?: 'batch' | 'single' | 'dispute'): Promise<Inference> {
   const { input, shape, samples } = samplesOf(model)
-  return client().infer({ model, inputs: [{ name: input, shape: [1, ...shape], data: samples[index]?.values ?? [] }], verification })
+  return client().infer({ model, inputs: [{ name: input, shape: [1, ...shape], data: samples[index]?.values ?? [] }], verification, ...(proofSettlement ? { proofSettlement } : {}) })
 }
 
 const anchored = (requestId: Hex.Hex): Promise<Bundle> =>
@@ -217,6 +217,11 @@ describe('leaves proofs to a dispute', () => {
       chain: null,
     })
     await eventually('the demanded proof', () => acceptedAt(bundle))
+  })
+
+  it('shows a proof alone and at once to whoever chose so', async () => {
+    const { requestId } = await buy('digits', 8, 'zkml', 'single')
+    await eventually('the proof on the chain', async () => acceptedAt(await proven(requestId)))
   })
 
   it('gives the money back for a proof that nobody makes in time', async () => {

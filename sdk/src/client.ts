@@ -48,6 +48,8 @@ export interface InferenceRequest {
   valueAtRisk?: Money.Atomic
   deadlineMs?: number
   budget?: Money.Atomic
+  /** How the chain is shown the proof, where one is bought: with others, alone, or only in a dispute. */
+  proofSettlement?: 'batch' | 'single' | 'dispute'
 }
 
 export interface InferOptions {

@@ -25,7 +25,7 @@ const shape = {
   SETTLER_BATCH_SIZE_MAX: kind.count(1, 10_000).default(10_000),
   SETTLER_BATCH_AGE_MS: kind.count(100, 60_000).default(30_000).describe('oldest receipt that is ready before a batch is sealed'),
   SETTLER_EVIDENCE_WITHIN_SECONDS: kind.count(1, 600).default(300).describe('a receipt without evidence by then is void'),
-  SETTLER_PROOFS: z.enum(['batch', 'single', 'dispute']).default('batch').describe('proofs of anchored receipts go to the ledger together, one by one, or only when they are demanded'),
+  SETTLER_PROOFS: z.enum(['batch', 'single', 'dispute']).default('batch').describe('how the ledger is shown a proof whose caller did not say: with others, alone, or only when it is demanded'),
   SETTLE_MARGIN_SECONDS: kind.count(0, 3_600).default(30).describe('payments are posted no later than this before they expire'),
   SETTLER_IN_FLIGHT_MAX: kind.count(1, 1_000_000).default(50_000),
   SETTLER_PURSE_ALARM_WEI: kind.atomic().default(10_000_000_000_000_000n).describe('balance of a sending key below which an alarm is raised'),

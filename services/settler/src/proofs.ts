@@ -15,7 +15,7 @@ export interface ProofsOptions {
   proofLedger: Hex.Hex
   ledger: BatchLedger
   logger: Logger
-  /** Whether anchored receipts are proven on chain unasked, together; else only a demand is answered. */
+  /** How proofs are shown whose caller did not say: together, alone, or only when they are demanded. */
   mode: 'batch' | 'single' | 'dispute'
 }
 
@@ -39,13 +39,12 @@ export class Proofs {
   /** Resolves once the proofs of a batch's receipts are signed, stored and sent. */
   async ofBatch(batchId: number): Promise<void> {
     const { ledger, mode } = this.options
-    if (mode === 'dispute') return
     const sealed = await ledger.sealed(batchId)
     const rows = sealed ? (await ledger.rows(sealed)).filter((row) => promisesProof(row) && row.collected > 0n) : []
-    const open = await this.#open(rows)
-    const size = mode === 'single' ? 1 : batchMax
-    for (const group of Map.groupBy(open, ({ proof }) => proof.document.vkId).values()) {
-      for (let at = 0; at < group.length; at += size) await this.#show(group.slice(at, at + size))
+    const by = Map.groupBy(await this.#open(rows), ({ proof }) => proof.document.settlement ?? mode)
+    for (const alone of by.get('single') ?? []) await this.#show([alone])
+    for (const group of Map.groupBy(by.get('batch') ?? [], ({ proof }) => proof.document.vkId).values()) {
+      for (let at = 0; at < group.length; at += batchMax) await this.#show(group.slice(at, at + batchMax))
     }
   }
 

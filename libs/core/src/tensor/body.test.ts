@@ -97,3 +97,14 @@ describe('conforming tensors', () => {
     expect(of(bad)).toMatchObject({ ok: false, reason: 'tensor.value', field: 'inputs[0].data[0]' })
   })
 })
+
+describe('how a proof is shown', () => {
+  const body = (change: object) => Body.parse(text({ model: 'm', inputs: [pixels], ...change }))
+
+  it('is the caller’s to choose, and nobody’s to guess', () => {
+    for (const proofSettlement of ['batch', 'single', 'dispute']) expect(body({ proofSettlement })).toMatchObject({ ok: true, value: { wish: { proofSettlement } } })
+    const unsaid = body({})
+    expect(unsaid.ok && 'proofSettlement' in unsaid.value.wish).toBe(false)
+    for (const proofSettlement of ['later', '', 7, null]) expect(body({ proofSettlement })).toMatchObject({ ok: false, field: 'proofSettlement' })
+  })
+})

@@ -13,7 +13,13 @@ export interface Wish {
   deadlineMs: number
   /** Most the caller will pay; `undefined` is no limit. */
   budget: bigint | undefined
+  /** How the chain is shown the proof, where one is bought; the settler's own way when the caller does not say. */
+  proofSettlement?: ProofSettlement
 }
+
+/** Together with others, alone, or not before somebody disputes the receipt. */
+export const proofSettlements = ['batch', 'single', 'dispute'] as const
+export type ProofSettlement = (typeof proofSettlements)[number]
 
 export const verifications = ['auto', 'tee', 'zkml', 'tee+zkml'] as const
 export type Verification = (typeof verifications)[number]
@@ -25,7 +31,7 @@ export interface Body {
   wish: Wish
 }
 
-const known = new Set(['model', 'inputs', 'verification', 'valueAtRisk', 'deadlineMs', 'budget'])
+const known = new Set(['model', 'inputs', 'verification', 'valueAtRisk', 'deadlineMs', 'budget', 'proofSettlement'])
 const knownInput = new Set(['name', 'datatype', 'shape', 'data'])
 
 /**
@@ -74,7 +80,9 @@ export function parseWish(source: Record<string, unknown>): Verdict<Wish, 'body.
   if (valueAtRisk === undefined) return malformed('valueAtRisk', 'a decimal string in atomic units')
   const budget = source.budget === undefined ? undefined : amount(source.budget)
   if (source.budget !== undefined && budget === undefined) return malformed('budget', 'a decimal string in atomic units')
-  return accept({ verification: verification as Verification, deadlineMs: deadlineMs as number, valueAtRisk, budget })
+  const { proofSettlement } = source
+  if (proofSettlement !== undefined && !proofSettlements.includes(proofSettlement as ProofSettlement)) return malformed('proofSettlement', `one of ${proofSettlements.join(', ')}`)
+  return accept({ verification: verification as Verification, deadlineMs: deadlineMs as number, valueAtRisk, budget, ...(proofSettlement ? { proofSettlement: proofSettlement as ProofSettlement } : {}) })
 }
 
 function amount(value: unknown): bigint | undefined {

@@ -15,6 +15,8 @@ export interface ProofDocument {
   engine: string
   /** Milliseconds of proving alone. */
   provedInMs: number
+  /** How the caller wants it shown to the chain, where the request says so: `batch`, `single` or `dispute`. */
+  settlement?: string
 }
 
 export const encodeProofDocument = (document: ProofDocument): Uint8Array => new TextEncoder().encode(JSON.stringify(document))

@@ -33,6 +33,7 @@ function readProtobuf(bytes: Uint8Array): Verdict<Body.Body, 'body.malformed'> {
     ...(wish?.verification ? { verification: wish.verification } : {}),
     ...(wish?.valueAtRisk ? { valueAtRisk: wish.valueAtRisk } : {}),
     ...(wish?.budget ? { budget: wish.budget } : {}),
+    ...(wish?.proofSettlement ? { proofSettlement: wish.proofSettlement } : {}),
     deadlineMs: wish?.deadlineMs ?? 0,
   })
   return read.ok ? { ok: true, value: { model: request.model, inputs: request.inputs.map(loose), wish: read.value } } : read

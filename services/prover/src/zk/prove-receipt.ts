@@ -53,7 +53,7 @@ export async function proveReceipt(completed: InferenceCompleted, { receipt }: R
   }
 }
 
-type Statement = { wtns: Uint8Array; publicSignals: readonly bigint[] } | { wrong: string }
+type Statement = { wtns: Uint8Array; publicSignals: readonly bigint[]; settlement: string | undefined } | { wrong: string }
 
 /** The witness from the caller's own bytes; nothing that a node says is taken for granted but its signature. */
 async function stateAgain(completed: InferenceCompleted, receipt: Receipt.Receipt, circuit: IdentifiedCircuit, proving: Proving): Promise<Statement> {
@@ -70,7 +70,7 @@ async function stateAgain(completed: InferenceCompleted, receipt: Receipt.Receip
   const rendered = renderAnswer(completed.encoding, `${manifest.name}@${manifest.version}`, made.outputs.map(({ name, shape, values }) => typed(name, shape, values, manifest)))
   if (Buffer.compare(rendered, completed.answer) !== 0) return { wrong: 'the answer is not what the circuit gives' }
   if (Groth16.statementHash(made.publicSignals) !== receipt.statementHash) return { wrong: 'the signed statement is another' }
-  return made
+  return { ...made, settlement: body.ok ? body.value.wish.proofSettlement : undefined }
 }
 
 function witnessOf(program: Program, tensors: readonly Tensor.Tensor[], context: bigint) {
@@ -87,7 +87,7 @@ function typed(name: string, shape: readonly number[], values: Float64Array, man
   return Tensor.ofNumbers({ name, datatype, shape }, values)
 }
 
-async function prove(statement: { wtns: Uint8Array }, { circuit, receiptHash, proving, signal }: { circuit: IdentifiedCircuit; receiptHash: Hex.Hex; proving: Proving; signal: AbortSignal | undefined }): Promise<StoredProof> {
+async function prove(statement: { wtns: Uint8Array; settlement: string | undefined }, { circuit, receiptHash, proving, signal }: { circuit: IdentifiedCircuit; receiptHash: Hex.Hex; proving: Proving; signal: AbortSignal | undefined }): Promise<StoredProof> {
   const checked = selfChecked(proving.prover, () => preparedKey(circuit))
   const { proof, publicSignals, provedInMs } = await checked.prove(await proving.keyFiles.of(circuit), statement.wtns, signal ? { signal } : {})
   const document = {
@@ -98,6 +98,7 @@ async function prove(statement: { wtns: Uint8Array }, { circuit, receiptHash, pr
     signals: Groth16.signalsToJson(publicSignals),
     engine: checked.engine,
     provedInMs,
+    ...(statement.settlement ? { settlement: statement.settlement } : {}),
   }
   proofMade(provedInMs)
   return keepProof(proving.blobs, document)
