@@ -11,6 +11,8 @@ import { type Constant, type Quantity, type Raw, settled, type Value } from './v
 const CONSTANT_FRACTION_BITS = 6
 /** Bits of a factor that is different for each element. */
 const FACTOR_BITS = 10
+/** Fraction bits of a quotient of two variables, beyond the ratio of their units. */
+const QUOTIENT_BITS = 8
 
 export const add = (c: Context): Value[] => [arithmetic(c, 'Add')]
 export const subtract = (c: Context): Value[] => [arithmetic(c, 'Sub')]
@@ -93,18 +95,43 @@ function floorOfPositive(c: Context, x: Tensor, divisor: number): Tensor {
 }
 
 function fromConstant(c: Context, operator: Arithmetic, values: Float64Array, x: Quantity, shape: Shape): Value {
-  if (operator === 'Div') throw c.reader.refuse('divides by a value that depends on the input; only constants divide')
+  if (operator === 'Div') return quotient(c, c.spread(c.quantity(0), shape), c.spread(x, shape))
   if (operator !== 'Sub') return withConstant(c, operator, x, values, shape)
   return addConstant(c, negated(c, c.spread(x, shape)), values)
 }
 
 function ofTwo(c: Context, operator: Arithmetic, x: Quantity, y: Quantity): Value {
-  if (operator === 'Div') throw c.reader.refuse('divides by a value that depends on the input; only constants divide')
+  if (operator === 'Div') return quotient(c, c.narrow(x, c.inputName(0)), y)
   if (operator === 'Mul') {
     const [a, b] = [c.narrow(x, c.inputName(0)), c.narrow(y, c.inputName(1))]
     return c.make(x.shape, c.builder.multiply(a.tensor, b.tensor), a.scale * b.scale, x.type)
   }
   return sumOf(c, x, operator === 'Add' ? 1 : -1, y)
+}
+
+/**
+ * x / y to the nearest 2^-QUOTIENT_BITS of the ratio of their units, ties away from zero, by one division of either sign of
+ * x. The bounds of y must exclude zero: an ONNX runtime would answer infinity, which no circuit can.
+ */
+function quotient(c: Context, x: Quantity, y: Quantity): Quantity {
+  if (c.exact) throw c.inexact('divides by a value that depends on the input')
+  if (!isFloat(x.type)) throw c.reader.refuse('divides integers by a value that depends on the input; cast to float before it')
+  const divisor = c.narrow(y, c.inputName(1))
+  const { lo, hi } = range(divisor.tensor.bounds)
+  if (lo < 1 && hi > -1) throw c.reader.refuse('divides by a value that may be zero; clip it to one side of zero before it')
+  const { builder } = c
+  const times = (tensor: Tensor, factor: number) => builder.affine(tensor, { multiplier: Float64Array.of(factor), offset: Float64Array.of(0) })
+  const sign = lo < 1 ? -1 : 1
+  const below = times(divisor.tensor, sign)
+  // floor((2^(k+1)·n + d) / 2d) is n·2^k / d to the nearest.
+  const nearest = (positive: Tensor) => {
+    const divisorLeast = 2 * range(below.bounds).lo
+    const numerator = builder.combine(2 ** (QUOTIENT_BITS + 1), positive, 1, below)
+    return builder.divide(numerator, times(below, 2), { divisorLeast, quotientMost: Math.floor(range(numerator.bounds).hi / divisorLeast) })
+  }
+  const part = (of: 1 | -1) => nearest(builder.requantise(times(x.tensor, of), { multiplier: 1, offset: 0, shift: 0, lower: 0, upper: undefined }))
+  c.notes.push(`${c.reader.operator} "${c.outputName()}": divisor in units of ${divisor.scale}, quotient in units of ${(x.scale / divisor.scale) * 2 ** -QUOTIENT_BITS}`)
+  return c.make(x.shape, builder.combine(sign, part(1), -sign, part(-1)), (x.scale / divisor.scale) * 2 ** -QUOTIENT_BITS, x.type)
 }
 
 /** x + sign·y. */

@@ -154,6 +154,9 @@ const cases: Case[] = [
     const conv = b.node('Conv', [qdq(x, 0.0163), kernel, b.floats(real(3))], { pads: [1, 1, 1, 1] })
     return qdq(b.node('Relu', [conv]), 0.0271)
   }, { title: 'of a quantised convolution with a scale for each channel' }),
+  // The divisor lies in 1/2..2 in units of 2^-5, the dividend in ±2: half a unit of either, over the least divisor, and half a quotient's unit.
+  rounded('Div', 4 * (2 ** -6 / 0.5) + 2 ** -6 / 0.5 + 2 ** -8, (b, x) => b.node('Div', [x, b.node('Clip', [b.node('Transpose', [x], { perm: [0, 1, 3, 2] }), b.floats([0.5], []), b.floats([2], [])])]), { title: 'of two variables' }),
+  rounded('Div', 6 * (2 ** -6 / 0.5) + 2 ** -8, (b, x) => b.node('Div', [b.floats([3], []), b.node('Sub', [b.floats([-0.5]), b.node('Relu', [x])])]), { title: 'of a constant by negative numbers' }),
   // Half an input unit (range / 127, up to a power of two) times the steepest slope, and half an output unit.
   rounded('Sigmoid', 2 ** -4 / 4 + 2 ** -15, (b, x) => b.node('Sigmoid', [x]), { range: 8 }),
   rounded('Tanh', 2 ** -5 + 2 ** -15, (b, x) => b.node('Tanh', [x]), { range: 4 }),
