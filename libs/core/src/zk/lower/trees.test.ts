@@ -19,6 +19,8 @@ interface Spec {
   voting?: readonly number[]
   weight: (next: () => number) => number
   transform?: string
+  /** 0, 1, … unless told otherwise. */
+  labels?: readonly number[]
   seed: number
 }
 
@@ -57,7 +59,7 @@ function ensemble({ trees, depth, features, mode = 'BRANCH_LEQ', voting, classes
 function classifier(spec: Spec, prepare: (b: ModelBuilder, x: string) => string = (_b, x) => x): Uint8Array {
   const b = new ModelBuilder()
   const x = prepare(b, b.input('x', ['n', spec.features]))
-  const labels = { kind: 'ints', value: Array.from({ length: spec.classes }, (_, i) => i) } as const
+  const labels = { kind: 'ints', value: spec.labels ?? Array.from({ length: spec.classes }, (_, i) => i) } as const
   const label = b.node('TreeEnsembleClassifier', [x], { ...ensemble(spec, 'class'), classlabels_int64s: labels, post_transform: spec.transform ?? 'NONE' }, 2, 'ai.onnx.ml')
   return b.output(label).output(b.sibling(label, 1)).build()
 }
@@ -79,6 +81,7 @@ const models: Record<string, { onnx: Uint8Array; features: number; tolerance: nu
   'BRANCH_GTE': { onnx: classifier({ trees: 5, depth: 3, features: 4, classes: 3, weight: dyadic, mode: 'BRANCH_GTE', seed: 4 }), features: 4, tolerance: 0 },
   'two classes, votes of both signs': { onnx: classifier({ trees: 20, depth: 3, features: 5, classes: 2, voting: [0], weight: dyadic, seed: 5 }), features: 5, tolerance: 0 },
   'two classes, positive votes': { onnx: classifier({ trees: 20, depth: 3, features: 5, classes: 2, voting: [0], weight: positive, seed: 6 }), features: 5, tolerance: 0 },
+  'two classes that both have votes': { onnx: classifier({ trees: 9, depth: 3, features: 4, classes: 2, voting: [0, 1], weight: dyadic, seed: 12 }), features: 4, tolerance: 0 },
   'two classes through a sigmoid': { onnx: classifier({ trees: 20, depth: 3, features: 5, classes: 2, voting: [0], weight: dyadic, transform: 'LOGISTIC', seed: 7 }), features: 5, tolerance: 2 ** -8 },
   'two targets with base values': { onnx: regressor({ trees: 10, depth: 3, features: 5, classes: 2, weight: dyadic, seed: 8 }), features: 5, tolerance: 0 },
   'features that were integers': {
@@ -145,12 +148,12 @@ describe('tree ensembles', () => {
     expect(manifest.costs['thermometer']).toBe(2 * inner - 6)
   })
 
-  it('refuses two classes that both have votes, saying what to do', () => {
-    const onnx = classifier({ trees: 2, depth: 2, features: 2, classes: 2, voting: [0, 1], weight: positive, seed: 3 })
+  it('refuse two classes that both have votes under other labels than 0 and 1, saying what to do', () => {
+    const onnx = classifier({ trees: 2, depth: 2, features: 2, classes: 2, voting: [0, 1], labels: [3, 5], weight: positive, seed: 3 })
     expect(() => compile(onnx)).toThrow(expect.objectContaining({ code: 'zk.operator-unsupported', message: expect.stringContaining('export with votes for the second class only') }))
   })
 
-  it('refuses a class that may be left without any vote, which onnxruntime passes over', () => {
+  it('refuse a class that may be left without any vote, which onnxruntime passes over', () => {
     const onnx = classifier({ trees: 2, depth: 2, features: 2, classes: 3, weight: dyadic, seed: 3 })
     expect(() => compile(onnx)).toThrow(expect.objectContaining({ code: 'zk.operator-unsupported', message: expect.stringContaining('without any vote') }))
   })

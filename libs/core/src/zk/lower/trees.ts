@@ -43,18 +43,27 @@ export function classifier(c: Context): Value[] {
   const ensemble = readEnsemble(c, 'class')
   const base = baseValues(c, classes)
   const voted = new Set(ensemble.votes.map(({ target }) => target))
-  const { scores, index } = classes === 2 && voted.size === 1 ? binary(c, ensemble, base) : multiple(c, ensemble, classes, base)
+  const { scores, index } = classes === 2 && voted.size === 1 ? binary(c, ensemble, base) : multiple(c, ensemble, classes, base, labels)
   return [labelled(c, index, labels), transformed(c, scores, transform)]
 }
 
 /** Three or more classes, or two that both have votes. */
-function multiple(c: Context, ensemble: Ensemble, classes: number, base: Float64Array): { scores: Quantity; index: Tensor } {
-  if (classes === 2) throw c.reader.refuse('two classes that both have votes, of which onnxruntime makes no argmax; export with votes for the second class only')
+function multiple(c: Context, ensemble: Ensemble, classes: number, base: Float64Array, labels: readonly number[] | undefined): { scores: Quantity; index: Tensor } {
   if (floats(c, 'base_values').length === 0 && !everyClassVoted(ensemble, classes)) {
     throw c.reader.refuse('a class may be left without any vote, and onnxruntime passes over such a class; give base_values, or let one tree vote for each class in all its leaves')
   }
   const scores = score(c, ensemble, classes, base)
+  if (classes === 2) return { scores, index: secondIsAboveZero(c, scores, ensemble, labels) }
   return { scores, index: c.builder.argMax(scores.tensor, { rows: 1, columns: classes, last: 0 }) }
+}
+
+/** Of two classes that both have votes onnxruntime makes no argmax: its label is 1 where the second's score is above 0. */
+function secondIsAboveZero(c: Context, scores: Quantity, ensemble: Ensemble, labels: readonly number[] | undefined): Tensor {
+  if (labels?.join() !== '0,1' || floats(c, 'base_values').length > 0 || !everyClassVoted(ensemble, 2)) {
+    throw c.reader.refuse('two classes that both have votes, with base values, leaves without a vote, or labels other than 0 and 1; export with votes for the second class only')
+  }
+  const second = c.builder.gather([scores.tensor], Int32Array.of(1))
+  return c.builder.step(c.builder.affine(second, { multiplier: Float64Array.of(1), offset: Float64Array.of(-1) }))
 }
 
 /** Whether every class has a tree all of whose leaves vote for it. */
