@@ -253,6 +253,34 @@ describe.each(cases.map((c) => [`${c.operator}${c.title ? ` ${c.title}` : ''}`, 
   })
 })
 
+describe('the opsets', () => {
+  it.each([13, 21])('at opset %i every exact case that onnxruntime accepts gives the same numbers', async (opset) => {
+    const count = { compared: 0, notOfThisOpset: 0 }
+    for (const item of cases.filter(({ tolerance }) => tolerance === 0)) {
+      const { build, range = 2, shape = [1, 2, 4, 4] } = item
+      const b = new ModelBuilder()
+      const made = build(b)
+      const outputs = typeof made === 'string' ? [made] : made
+      for (const name of outputs) b.output(name)
+      const onnx = b.build(opset)
+      const float = await session(onnx).catch(() => undefined)
+      if (!float) {
+        count.notOfThisOpset++
+        continue
+      }
+      const program = decodeProgram(compile(onnx, undefined, { arithmetic: 'exact' }).program)
+      for (const data of inputs(32, range, 8)) {
+        const reference = await run(float, { [X]: { data, shape } })
+        const ours = infer(program, { inputs: { [X]: data } })
+        for (const [i, name] of outputs.entries()) if (!same(ours[i]!.values, reference[name]!)) expect([...ours[i]!.values], `${item.operator} ${item.title ?? ''}`).toEqual(reference[name])
+      }
+      count.compared++
+    }
+    console.log(`opset ${opset}: ${JSON.stringify(count)}`)
+    expect(count.compared).toBeGreaterThanOrEqual(40)
+  })
+})
+
 describe('the table of operators', () => {
   it('holds at least forty, each of which is exercised here or with the trees', () => {
     const exercised = new Set([...cases.map(({ operator }) => operator), 'ai.onnx.ml.TreeEnsembleClassifier', 'ai.onnx.ml.TreeEnsembleRegressor'])
