@@ -80,13 +80,22 @@ async function proveOnce(prover: Prover, circuit: Circuit, pid: number | undefin
 
 const linear = (costs: Circuit['costs']): number => Object.entries(costs).reduce((sum, [what, cost]) => (/linear|dense|conv|gemm|matmul/i.test(what) ? sum + cost : sum), 0)
 
-function proving({ name, constraints, costs, zkeyBytes }: Circuit, { us, them }: { us: Side; them: Side }, loadMs: number): Figure[] {
+/** Constraints of one ReLU or requantisation, the cheapest and the dearest taken together; 0 where a model has none. */
+function perRelu({ costs, program }: Circuit): number {
+  const elements = program.steps.reduce((total, { operation, size }) => total + (operation.name === 'requantise' ? size : 0), 0)
+  return elements === 0 ? 0 : (costs['requantise'] ?? 0) / elements
+}
+
+function proving(circuit: Circuit, { us, them }: { us: Side; them: Side }, loadMs: number): Figure[] {
+  const { name, constraints, costs, zkeyBytes } = circuit
   const lenet = name === 'digits-lenet'
   const bar = (at: number, is: 'at least' | 'at most') => (lenet ? { bar: { at, is } } : {})
   return [
     { metric: `${name}: constraints`, value: constraints, unit: '' },
     // Dense and convolution layers have public weights, and a product by a constant costs nothing.
     { metric: `${name}: constraints of dense and convolution layers`, value: linear(costs), unit: '', bar: { at: 0, is: 'at most' } },
+    { metric: `${name}: constraints of a ReLU or requantisation`, value: perRelu(circuit), unit: '', bar: { at: 23, is: 'at most' } },
+    { metric: `${name}: held-out samples on which circuit, integer and float model agree`, value: circuit.agreement * 100, unit: '%', bar: { at: 99, is: 'at least' } },
     { metric: `${name}: proving key`, value: zkeyBytes / MB, unit: 'MB' },
     { metric: `${name}: loading and checking the key`, value: loadMs, unit: 'ms' },
     { metric: `${name}: engine, per proof`, value: median(us.seconds), unit: 's' },
