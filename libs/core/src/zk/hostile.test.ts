@@ -106,6 +106,12 @@ const hostile: Record<string, () => Uint8Array> = {
     for (let i = 0; i < 50; i++) at = b.node('Mul', [at, at])
     return at
   }),
+  'a MatMul whose sizes fit and whose axes do not': () => built((b, x) => b.node('MatMul', [b.node('Reshape', [x, b.int64s([4, 1])]), b.floats([1, 1], [2, 1])])),
+  'an And of numbers that are no bits': () => built((b, x) => b.node('And', [x, x])),
+  'a Where by numbers that are no bits': () => built((b, x) => b.node('Where', [x, x, x])),
+  'a Where that does not broadcast': () => built((b, x) => b.node('Where', [b.node('Less', [x, b.floats([1])]), b.floats([1, 2, 3]), x])),
+  'a Cast to no type': () => built((b, x) => b.node('Cast', [x], { to: -1 })),
+  'a Div of integers by a fraction': () => built((b, x) => b.node('Div', [b.node('Cast', [x], { to: DataType.INT64 }), b.floats([0.5])])),
   'a node without inputs': () => built((b) => b.node('Add', [])),
   'a node without outputs': () => raw({ nodes: [node('Relu', ['x'], ['y']), node('Relu', ['x'], [])] }),
   'an input of 2^60 elements': () => raw({ inputs: [{ name: 'x', type: DataType.FLOAT, shape: [1, 2 ** 30, 2 ** 30] }], nodes: [node('Relu', ['x'], ['y'])] }),

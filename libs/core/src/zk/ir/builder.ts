@@ -50,6 +50,8 @@ export class Builder {
   }
 
   gather(inputs: readonly Tensor[], index: Int32Array, fill = 0): Tensor {
+    const count = inputs.reduce((total, { size }) => total + size, 0)
+    if (index.some((at) => at < -1 || at >= count)) throw refusal('zk.model-invalid', 'takes an element that its input does not have')
     const [only] = inputs
     if (inputs.length === 1 && index.length === only!.size && index.every((at, i) => at === i)) return only!
     return this.#emit(gather, { index, fill }, inputs, inputs.some((x) => x.long))

@@ -70,6 +70,7 @@ function withConstant(c: Context, operator: Arithmetic, x: Quantity, values: Flo
 /** Division of an integer type cuts off towards zero. */
 function truncated(c: Context, x: Quantity, values: Float64Array): Quantity {
   const [divisor] = values
+  if (!values.every(Number.isInteger)) throw c.reader.invalid('divides an integer by a fraction')
   if (!values.every((value) => value === divisor)) throw c.reader.refuse('divides integers by different numbers; cast to float before it')
   const whole = c.builder.affine(x.tensor, { multiplier: Float64Array.of(x.scale * Math.sign(divisor!)), offset: Float64Array.of(0) })
   return c.make(x.shape, towardsZero(c, whole, Math.abs(divisor!)), 1, x.type)

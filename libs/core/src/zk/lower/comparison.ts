@@ -62,8 +62,15 @@ function sign(c: Context, relation: Relation, difference: Tensor): Tensor {
 
 type Logic = 'and' | 'or' | 'xor'
 
+/** What is no bit would make of these formulas something else. */
+function demandBits(c: Context, { type }: Value): void {
+  if (type !== DataType.BOOL) throw c.reader.invalid('takes booleans, and gets numbers')
+}
+
 /** a ∧ b = ab, a ∨ b = a + b - ab, a ⊕ b = a + b - 2ab. */
 export const logic = (operator: Logic) => (c: Context): Value[] => {
+  demandBits(c, c.input(0))
+  demandBits(c, c.input(1))
   const [a, b] = [c.quantity(0), c.quantity(1)]
   const shape = broadcast(a.shape, b.shape)
   if (!shape) throw c.reader.invalid('does not broadcast')
@@ -75,6 +82,7 @@ export const logic = (operator: Logic) => (c: Context): Value[] => {
 }
 
 export function not(c: Context): Value[] {
+  demandBits(c, c.input(0))
   const x = c.quantity(0)
   return [{ ...x, tensor: c.builder.affine(x.tensor, { multiplier: Float64Array.of(-1), offset: Float64Array.of(1) }) }]
 }
@@ -82,7 +90,9 @@ export function not(c: Context): Value[] {
 /** Where: b + condition·(a - b), or mere movement where the condition is constant. */
 export function where(c: Context): Value[] {
   const condition = c.input(0)
-  const shape = broadcast(broadcast(condition.shape, c.input(1).shape) ?? [], c.input(2).shape)
+  demandBits(c, condition)
+  const choices = broadcast(c.input(1).shape, c.input(2).shape)
+  const shape = choices && broadcast(condition.shape, choices)
   if (!shape) throw c.reader.invalid('does not broadcast')
   const [a, b] = [c.input(1), c.input(2)]
   if (condition.kind === 'constant' && a.kind === 'constant' && b.kind === 'constant') return [chooseConstant(spreadConstant(condition, shape), a, b, shape)]

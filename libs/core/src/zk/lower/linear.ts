@@ -170,6 +170,7 @@ function byConstant(c: Context, { shape, values }: Constant): Quantity {
   if (sizeOf(shape.slice(0, -2)) !== 1) throw c.reader.refuse('a stack of constant matrices')
   const x = c.quantity(0)
   const [inner, columns] = shape.slice(-2) as [number, number]
+  if (x.shape.at(-1) !== inner) throw c.reader.invalid(`[${x.shape}] and [${shape}] do not fit`)
   const rows = sizeOf(x.shape) / inner
   const { tensor, scale } = product(c, x, c.inputName(0), rows, { inner, columns, weights: values, bias: new Float64Array(columns) })
   return c.make([...x.shape.slice(0, -1), columns], tensor, scale)
@@ -180,6 +181,7 @@ function ofConstant(c: Context, { shape, values }: Constant): Quantity {
   if (sizeOf(shape.slice(0, -2)) !== 1) throw c.reader.refuse('a stack of constant matrices')
   const x = c.quantity(1)
   const [rows, inner] = shape.slice(-2) as [number, number]
+  if (x.shape.at(-2) !== inner) throw c.reader.invalid(`[${shape}] and [${x.shape}] do not fit`)
   const columns = x.shape.at(-1)!
   const stack = sizeOf(x.shape.slice(0, -2))
   const turned = c.move(x, [stack, columns, inner], indexMap([stack, columns, inner], ([s, j, k]) => (s! * inner + k!) * columns + j!))

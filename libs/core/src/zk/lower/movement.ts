@@ -333,10 +333,13 @@ export function spaceToDepth(c: Context): Value[] {
   return [moved(c, 0, to, index)]
 }
 
+const CAST_TYPES: ReadonlySet<number> = new Set(Object.values(DataType))
+
 /** Conversions between number types; what would change a number is refused. */
 export function cast(c: Context): Value[] {
   const to = c.reader.int('to', DataType.FLOAT)
   c.reader.ignore('saturate')
+  if (!CAST_TYPES.has(to)) throw c.reader.refuse(`casts to element type ${to}, which is not a number's`)
   const value = c.input(0)
   if (value.kind === 'constant') return [castConstant(value, to)]
   const toFloat = to === DataType.FLOAT || to === DataType.DOUBLE || to === DataType.FLOAT16
