@@ -10,8 +10,15 @@ export interface Feed {
 const ARRAYS = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array } as const
 
 /** A session on one thread. */
-export const session = (onnx: Uint8Array): Promise<ort.InferenceSession> =>
-  ort.InferenceSession.create(onnx, { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 })
+export const session = (onnx: Uint8Array): Promise<ort.InferenceSession> => ort.InferenceSession.create(onnx, ONE_THREAD)
+
+/**
+ * A session that runs every node as it stands in the file. The optimiser may answer otherwise than the graph says: it merges
+ * two quantisations that follow each other into one, which rounds once where the model rounds twice.
+ */
+export const unoptimised = (onnx: Uint8Array): Promise<ort.InferenceSession> => ort.InferenceSession.create(onnx, { ...ONE_THREAD, graphOptimizationLevel: 'disabled' })
+
+const ONE_THREAD = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 } as const
 
 /** Runs a model once; all outputs as numbers. */
 export async function run(on: ort.InferenceSession, feeds: Readonly<Record<string, Feed>>): Promise<Record<string, number[]>> {
