@@ -112,6 +112,7 @@ const hostile: Record<string, () => Uint8Array> = {
   'a Where that does not broadcast': () => built((b, x) => b.node('Where', [b.node('Less', [x, b.floats([1])]), b.floats([1, 2, 3]), x])),
   'a Cast to no type': () => built((b, x) => b.node('Cast', [x], { to: -1 })),
   'a Div of integers by a fraction': () => built((b, x) => b.node('Div', [b.node('Cast', [x], { to: DataType.INT64 }), b.floats([0.5])])),
+  'a PRelu whose slope does not broadcast to its input': () => built((b, x) => b.node('PRelu', [x, b.floats([1, 2, 3], [3, 1])])),
   'a node without inputs': () => built((b) => b.node('Add', [])),
   'a node without outputs': () => raw({ nodes: [node('Relu', ['x'], ['y']), node('Relu', ['x'], [])] }),
   'an input of 2^60 elements': () => raw({ inputs: [{ name: 'x', type: DataType.FLOAT, shape: [1, 2 ** 30, 2 ** 30] }], nodes: [node('Relu', ['x'], ['y'])] }),

@@ -1,4 +1,5 @@
 import { ARITHMETICS, type Arithmetic, type EncodeStep } from '../encode/encoder.js'
+import { refusal } from '../error.js'
 import { isFloat } from '../graph/graph.js'
 import { MAGNITUDE_MAX, range } from '../ir/bounds.js'
 import type { Tensor } from '../ir/builder.js'
@@ -190,6 +191,7 @@ function factors(values: Float64Array): { integers: Float64Array; scale: number 
 /** Values of a constant, one for each element of the broadcast shape. */
 export function spreadConstant({ shape, values }: Constant, to: Shape): Float64Array {
   if (values.length === sizeOf(to)) return values
+  if (broadcast(shape, to)?.join() !== to.join()) throw refusal('zk.model-invalid', `a constant of [${shape}] does not broadcast to [${to}]`)
   return Float64Array.from(spread(shape, to), (at) => values[at]!)
 }
 
