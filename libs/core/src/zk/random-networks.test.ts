@@ -163,3 +163,26 @@ describe('a random network', () => {
     expect(count.compiled).toBeGreaterThan(NETWORKS * 0.8)
   })
 })
+
+describe('a damaged model', () => {
+  /** One byte of a small network is changed, or a run of them, or the rest is missing; what still decodes goes through the whole compiler. */
+  it('is compiled or refused with a code, wherever the damage is', { timeout: 300_000 }, () => {
+    const { onnx } = network(11)
+    const outcomes: Record<string, number> = {}
+    const attempt = (bytes: Uint8Array) => {
+      const answer = compileExactly(bytes)
+      const outcome = typeof answer === 'string' ? answer : 'compiled'
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+    }
+    const next = random(21)
+    for (let at = 0; at < onnx.length; at += full ? 1 : 5) {
+      for (const flip of [0x01, 0x02, 0x10, 0x80, 0xff]) attempt(onnx.with(at, onnx[at]! ^ flip))
+      attempt(onnx.slice(0, at))
+      attempt(Uint8Array.from([...onnx.subarray(0, at), ...Array.from({ length: 1 + Math.floor(next() * 6) }, () => Math.floor(next() * 256)), ...onnx.subarray(at + Math.floor(next() * 6))]))
+    }
+    for (let i = 0; i < 2000; i++) attempt(Uint8Array.from({ length: Math.floor(next() * 200) }, () => Math.floor(next() * 256)))
+    console.log(`${Object.values(outcomes).reduce((sum, n) => sum + n, 0)} damaged or random files: ${JSON.stringify(outcomes)}`)
+    expect(outcomes['compiled']).toBeGreaterThan(0)
+    expect(outcomes['zk.onnx-malformed']).toBeGreaterThan(1000)
+  })
+})
