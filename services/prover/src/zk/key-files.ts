@@ -1,4 +1,5 @@
-import type { IdentifiedCircuit } from '@haca/core/zk'
+import { AppError } from '@haca/core'
+import { Groth16, type IdentifiedCircuit } from '@haca/core/zk'
 import { readCircuitFile } from '@haca/platform/circuits'
 import type { Blobs } from '@haca/platform/blobs'
 import { randomUUID } from 'node:crypto'
@@ -33,6 +34,7 @@ export class KeyFiles {
     const there = await stat(zkey).catch(() => undefined)
     if (there?.size !== size) {
       const bytes = await readCircuitFile(this.blobs, circuit, 'zkey')
+      requireLabel(circuit, bytes)
       await mkdir(this.folder, { recursive: true })
       const partial = `${zkey}.${randomUUID()}`
       await writeFile(partial, bytes)
@@ -40,4 +42,10 @@ export class KeyFiles {
     }
     return { id: circuit.vkId, zkey }
   }
+}
+
+/** A key registered as a ceremony's must have been through one: the file carries its own mark. Throws `prover.key-invalid`. */
+function requireLabel({ vkId, registered }: IdentifiedCircuit, zkey: Uint8Array): void {
+  const { label } = Groth16.readZkey(zkey)
+  if (registered.setup.kind === 'ceremony' && label !== 'ceremony') throw new AppError('prover.key-invalid', { detail: `the key of ${vkId} is registered as a ceremony's, and its file is marked ${label}` })
 }

@@ -46,7 +46,9 @@ function sloped(c: Context, x: Quantity, slopes: Float64Array): Quantity {
 
 /** Clip: in the encoder while the input is floating point; else a saturation. */
 export function clip(c: Context): Value[] {
-  const [min, max] = [c.constant(1, 'the minimum')?.values[0], c.constant(2, 'the maximum')?.values[0]]
+  const limits = [c.constant(1, 'the minimum'), c.constant(2, 'the maximum')]
+  if (limits.some((limit) => limit && limit.values.length !== 1)) throw c.reader.invalid('clips to limits that are not one number each')
+  const [min, max] = limits.map((limit) => limit?.values[0])
   if (Number.isNaN(min) || Number.isNaN(max)) throw c.reader.invalid('clips to what is no number')
   const value = c.input(0)
   if (value.kind === 'constant') return [{ ...value, values: value.values.map((v) => Math.min(Math.max(v, min ?? -Infinity), max ?? Infinity)) }]
