@@ -1,7 +1,7 @@
 import { Receipt, type Hex } from '@haca/core'
 import type { RequestOutcome } from '@haca/proto'
 import { Outcome, type BatchLedger, type Blobs } from '@haca/platform/blobs'
-import { readProof } from '@haca/platform/circuits'
+import { proofStage, type ProofStage } from '@haca/platform/circuits'
 import { Wire } from '@haca/platform/wire'
 import type { Claims } from './ports.js'
 import { promisesProof } from './read-proof.js'
@@ -20,7 +20,7 @@ export interface RequestStatus {
   /** Set once there is a receipt. */
   receipt: string | null
   /** Null: none was bought, or there is no receipt yet that could promise one. */
-  proof: 'pending' | 'proven' | null
+  proof: ProofStage | null
 }
 
 export interface StatusReader {
@@ -52,7 +52,7 @@ export async function getRequest(requestId: Hex.Hex, { blobs, ledger, claims, sc
 async function proofOf({ value }: Extract<RequestOutcome['outcome'], { case: 'completed' }>, blobs: Blobs, scope: Receipt.Scope): Promise<RequestStatus['proof']> {
   const { receipt } = Wire.toSignedReceipt(value.receipt)
   if (!promisesProof(receipt)) return null
-  return (await readProof(blobs, Receipt.hash(receipt, scope))) ? 'proven' : 'pending'
+  return proofStage(blobs, Receipt.hash(receipt, scope))
 }
 
 /** The claim's state, unless the object store already knows more. */

@@ -42,4 +42,4 @@ async function changed(requestId: Hex.Hex, last: string, watching: Watching): Pr
   return JSON.stringify(status) === last ? undefined : status
 }
 
-const isOver = ({ state, proof }: RequestStatus): boolean => state === 'void' || ((state === 'anchored' || state === 'unpaid') && proof !== 'pending')
+const isOver = ({ state, proof }: RequestStatus): boolean => state === 'void' || state === 'unpaid' || (state === 'anchored' && (proof === null || proof === 'proven'))

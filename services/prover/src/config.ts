@@ -17,6 +17,7 @@ const shape = {
   ...blobsShape,
   ...senderShape,
   ...policyShape,
+  FACT_SIGNERS: kind.addresses().describe('settler keys whose word of failed payments counts: their proofs are given up'),
   PROVER_GRPC_PORT: kind.port().describe('where nodes have their keys appraised'),
   SETTLEMENT_LOG_ADDRESS: contractsShape.SETTLEMENT_LOG_ADDRESS,
   TEE_REGISTRY_ADDRESS: kind.address(),

@@ -1,10 +1,11 @@
 import { AppError, Hex, Receipt } from '@haca/core'
-import { EvidenceProducedSchema, InferenceCompletedSchema, Verdict, type InferenceCompleted } from '@haca/proto'
+import { EvidenceProducedSchema, InferenceCompletedSchema, PaymentFailedSchema, Verdict, type InferenceCompleted } from '@haca/proto'
 import { Outcome } from '@haca/platform/blobs'
 import type { Bus, Consumption } from '@haca/platform/bus'
 import type { Jobs, Worker } from '@haca/platform/jobs'
 import type { Logger } from '@haca/platform/log'
-import { Wire } from '@haca/platform/wire'
+import { Fact, Wire } from '@haca/platform/wire'
+import { randomUUID } from 'node:crypto'
 import { appraiseReceipt, type Appraiser } from './appraise-receipt.js'
 import { receiptAppraised } from './events.js'
 import * as Chores from './jobs.js'
@@ -13,6 +14,8 @@ import { openProofLine, promisesProof } from './zk/consume-proofs.js'
 import type { Proving } from './zk/prove-receipt.js'
 
 export interface Line {
+  /** Settlers whose word of failed payments counts. */
+  factSigners: readonly Hex.Hex[]
   bus: Bus
   jobs: Jobs
   logger: Logger
@@ -46,6 +49,18 @@ export async function consumeCompletions(line: Line, appraiser: Appraiser, provi
     exhausted: async ({ id }, error) => pending.failed(id, error),
   })
   const proofs = await openProofLine(line, appraiser, proving, (requestId, receiptHash) => stored(requestId, receiptHash, appraiser))
+  const failures = await line.bus.consume({
+    group: `prover-cancel-${randomUUID()}`, // every replica may hold the proof
+    schema: PaymentFailedSchema,
+    from: 'latest',
+    gatherMs: 100,
+    inFlightMax: 100,
+    handler: async (fact) => {
+      const by = Fact.signer(PaymentFailedSchema, fact, appraiser.primitives)
+      if (!by || !line.factSigners.some((known) => Hex.equals(known, by))) throw new AppError('fact.forged', { detail: 'no settler of ours signed this' })
+      proofs.cancel(Wire.hex(fact.requestId, 32, 'request_id'))
+    },
+  })
   const consumption = await line.bus.consume({
     group: 'prover',
     schema: InferenceCompletedSchema,
@@ -53,7 +68,7 @@ export async function consumeCompletions(line: Line, appraiser: Appraiser, provi
     inFlightMax: line.inFlightMax,
     handler: (message) => (promisesProof(message) ? proofs : pending).run(receiptOf(message, appraiser), message),
   })
-  return [consumption, worker, proofs.worker]
+  return [consumption, failures, worker, proofs.worker]
 }
 
 /** The outcome of a request, if it is by this receipt. */

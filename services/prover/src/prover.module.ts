@@ -2,7 +2,7 @@ import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common'
 import { Hex, Secp256k1 } from '@haca/core'
 import { VENDOR_ROOTS, type TrustAnchors, type Verifier } from '@haca/core/tee'
 import { nodeCrypto } from '@haca/core/tee/node-crypto'
-import { AttestationService, EvidenceProducedSchema, InferenceCompletedSchema, KeyAppraisedSchema } from '@haca/proto'
+import { AttestationService, EvidenceProducedSchema, InferenceCompletedSchema, KeyAppraisedSchema, PaymentFailedSchema } from '@haca/proto'
 import { KeyArchive, openBlobs, type Blobs } from '@haca/platform/blobs'
 import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
 import { KeyRegistry, TxSender, openChain, openPolicyFeed, senderLimits, type PolicyFeed } from '@haca/platform/chain'
@@ -55,7 +55,7 @@ export async function compose(config: ProverConfig, logger: Logger, verifiers: r
   const feed = openPolicyFeed(env, { chain, archive, primitives, logger, now })
   const account = privateKeyToAccount(env.PROVER_REGISTRAR_KEY.reveal())
   const sender = new TxSender({ chain, account, blobs, logger, ...senderLimits(env), now })
-  const line: Line = { bus, jobs, logger, concurrency: env.PROVER_CONCURRENCY, inFlightMax: env.PROVER_IN_FLIGHT_MAX, provingConcurrency: env.PROVER_PROOFS_AT_ONCE }
+  const line: Line = { bus, jobs, logger, factSigners: env.FACT_SIGNERS, concurrency: env.PROVER_CONCURRENCY, inFlightMax: env.PROVER_IN_FLIGHT_MAX, provingConcurrency: env.PROVER_PROOFS_AT_ONCE }
   const scope = { chainId: env.CHAIN_ID, log: env.SETTLEMENT_LOG_ADDRESS }
   const prover = openProver({ engine: env.PROVER_ENGINE, threads: env.PROVER_ENGINE_THREADS, memoryBytes: env.PROVER_MEMORY_BYTES, timeoutMs: env.PROVER_PROOF_TIMEOUT_MS, logger })
   const evidenceKey = Hex.toBytes(env.PROVER_EVIDENCE_KEY.reveal())
@@ -73,7 +73,7 @@ export async function compose(config: ProverConfig, logger: Logger, verifiers: r
   const live = new LiveKeys(watch)
   const challenges = redis ? new RedisChallenges(redis, env.REDIS_PREFIX) : new MemoryChallenges()
 
-  await bus.ensure([InferenceCompletedSchema, EvidenceProducedSchema, KeyAppraisedSchema].map((schema) => ({ schema })))
+  await bus.ensure([InferenceCompletedSchema, EvidenceProducedSchema, KeyAppraisedSchema, PaymentFailedSchema].map((schema) => ({ schema })))
   await jobs.open()
   await sender.start()
   await feed.start(env.POLICY_REFRESH_MS)

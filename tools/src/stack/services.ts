@@ -62,6 +62,7 @@ export function environment(name: ServiceName, world: World): NodeJS.ProcessEnv 
     POLICY_SIGNERS: roles.policy.address,
     POLICY_REFRESH_MS: '1000',
     EVIDENCE_SIGNERS: roles.evidence.address,
+    FACT_SIGNERS: roles.facts.address,
     MODEL_REGISTRY_ADDRESS: book.modelRegistry,
     PROOF_LEDGER_ADDRESS: book.proofLedger,
     TOKEN_ADDRESS: token.token,
@@ -102,7 +103,6 @@ export function environment(name: ServiceName, world: World): NodeJS.ProcessEnv 
       GATEWAY_PUBLIC_URL: `http://127.0.0.1:${world.ports.gateway}`,
       GATEWAY_ROUTER_ADDRESS: `127.0.0.1:${world.ports.routerGrpc}`,
       GATEWAY_OFFER_KEY: roles.offers.privateKey,
-      FACT_SIGNERS: roles.facts.address,
       GATEWAY_WEBHOOKS: 'any',
     },
   }

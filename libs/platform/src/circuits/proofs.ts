@@ -16,6 +16,19 @@ export async function readProof(blobs: Blobs, receiptHash: Hex.Hex): Promise<Sto
   return bytes && identified(bytes, receiptHash)
 }
 
+/** How far a promised proof is: waiting for its turn, in an engine, or there. */
+export type ProofStage = 'pending' | 'proving' | 'proven'
+
+/** Says that an engine has a receipt's proof in hand. Of no consequence but to whoever waits: a prover that dies leaves it standing, and the next one proves. */
+export const proofBegun = (blobs: Blobs, receiptHash: Hex.Hex): Promise<void> => blobs.put(begunKey(receiptHash), new Uint8Array())
+
+export async function proofStage(blobs: Blobs, receiptHash: Hex.Hex): Promise<ProofStage> {
+  if (await readProof(blobs, receiptHash)) return 'proven'
+  return (await blobs.get(begunKey(receiptHash))) ? 'proving' : 'pending'
+}
+
+const begunKey = (receiptHash: Hex.Hex): string => `proofs-begun/${receiptHash.slice(2)}`
+
 /** Keeps the first proof of a receipt, for ever: proofs are random, and a second one would be another evidence of one result. */
 export async function keepProof(blobs: Blobs, document: ProofDocument): Promise<StoredProof> {
   const { bytes } = await blobs.putOnce(proofKey(document.receiptHash), encodeProofDocument(document))

@@ -12,6 +12,8 @@ import { kind, proveReceipt, type Proving } from './prove-receipt.js'
 export const promisesProof = ({ receipt }: InferenceCompleted): boolean => receipt?.receipt?.mode === Receipt.modes.zkml || receipt?.receipt?.mode === Receipt.modes['tee+zkml']
 
 export interface ProofLine {
+  /** Gives up the proof of a request, waiting or in an engine: its payment failed, and nobody is owed it. */
+  cancel(requestId: Hex.Hex): void
   /** Resolves when this completion's proof is published, or its refusal. */
   run(receiptHash: string, message: InferenceCompleted): Promise<void>
   worker: Worker
@@ -20,6 +22,9 @@ export interface ProofLine {
 /** Receipts that promise a proof: one chore each, the earliest deadline first, so that a short promise is not kept waiting by a long one. */
 export async function openProofLine(line: Line, appraiser: Appraiser, proving: Proving, recall: (requestId: Hex.Hex, receiptHash: string) => Promise<InferenceCompleted | undefined>): Promise<ProofLine> {
   const began = new Map<string, number>()
+  /** Proofs in an engine, by request. */
+  const running = new Map<string, AbortController>()
+  const given = new Cancelled()
   const pending = new Pending<InferenceCompleted>(
     (id, message) => line.jobs.add(Chores.prove, id, { requestId: Hex.fromBytes(message.requestId) }, { priority: priorityOf(message) }),
     (id) => line.jobs.ended(Chores.prove.name, id),
@@ -29,7 +34,16 @@ export async function openProofLine(line: Line, appraiser: Appraiser, proving: P
     handler: async ({ id, data }) => {
       const message = pending.message(id) ?? (await recall(data.requestId as Hex.Hex, id))
       if (!message) return // its record comes again
-      const evidence = await appraiseReceipt(message, appraiser, { kind, prove: (signed) => proveReceipt(message, signed, proving) })
+      if (given.has(data.requestId)) return pending.finished(id)
+      const stop = new AbortController()
+      running.set(data.requestId, stop)
+      const evidence = await appraiseReceipt(message, appraiser, { kind, prove: (signed) => proveReceipt(message, signed, proving, stop.signal) })
+        .catch((error: unknown) => {
+          if (!stop.signal.aborted) throw error
+          return undefined
+        })
+        .finally(() => running.delete(data.requestId))
+      if (!evidence) return pending.finished(id)
       await line.bus.publish(EvidenceProducedSchema, evidence)
       receiptAppraised(line.logger, {
         requestId: data.requestId,
@@ -56,7 +70,26 @@ export async function openProofLine(line: Line, appraiser: Appraiser, proving: P
         gauge()
       }
     },
+    cancel(requestId) {
+      given.add(requestId)
+      running.get(requestId)?.abort()
+      line.logger.info({ requestId, inHand: running.has(requestId) }, 'proof given up: its payment failed')
+    },
     worker: { stop: async () => (clearInterval(timer), worker.stop()) },
+  }
+}
+
+/** Requests whose proofs were given up lately; the oldest are forgotten, and would be proven for nothing. */
+class Cancelled {
+  readonly #ids = new Set<string>()
+
+  add(requestId: string): void {
+    if (this.#ids.size >= 10_000) this.#ids.delete(this.#ids.values().next().value as string)
+    this.#ids.add(requestId)
+  }
+
+  has(requestId: string): boolean {
+    return this.#ids.has(requestId)
   }
 }
 

@@ -2,7 +2,7 @@ import { AppError, Digest, Errors, Hex, Manifest, Receipt, Tensor, type Evidence
 import { Groth16, witness, type IdentifiedCircuit, type Program } from '@haca/core/zk'
 import type { InferenceCompleted } from '@haca/proto'
 import type { Blobs } from '@haca/platform/blobs'
-import { keepProof, readProof, type Circuits, type StoredProof } from '@haca/platform/circuits'
+import { keepProof, proofBegun, readProof, type Circuits, type StoredProof } from '@haca/platform/circuits'
 import type { Native } from '@haca/platform/crypto'
 import { readBody, renderAnswer } from '@haca/platform/wire'
 import { selfChecked, type Prover } from '../proving/index.js'
@@ -88,6 +88,7 @@ function typed(name: string, shape: readonly number[], values: Float64Array, man
 }
 
 async function prove(statement: { wtns: Uint8Array; settlement: string | undefined }, { circuit, receiptHash, proving, signal }: { circuit: IdentifiedCircuit; receiptHash: Hex.Hex; proving: Proving; signal: AbortSignal | undefined }): Promise<StoredProof> {
+  await proofBegun(proving.blobs, receiptHash)
   const checked = selfChecked(proving.prover, () => preparedKey(circuit))
   const { proof, publicSignals, provedInMs } = await checked.prove(await proving.keyFiles.of(circuit), statement.wtns, signal ? { signal } : {})
   const document = {
