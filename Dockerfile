@@ -65,7 +65,13 @@ COPY services/prover/package.json services/prover/
 RUN --mount=type=cache,target=/root/.npm npm install --no-audit --no-fund --omit=dev --ignore-scripts --workspace @haca/prover \
  && rm -rf node_modules/typescript node_modules/@typescript
 
-# What no JavaScript can do, in Rust: the ioctl of the Nitro security module, and the proving engine. Both link to nothing but libc.
+# What no JavaScript can do, in Rust: a present libsecp256k1, the ioctl of the Nitro security module, and the proving engine. They link to
+# nothing but libc and what comes with the compiler.
+FROM ${RUST} AS secp256k1
+WORKDIR /secp256k1
+COPY libs/platform/secp256k1 ./
+RUN --mount=type=cache,target=/usr/local/cargo/registry cargo build --release --locked && install -D target/release/libhaca_secp256k1.so /out/libhaca_secp256k1.so
+
 FROM ${RUST} AS nsm-bridge
 WORKDIR /nsm-bridge
 COPY services/inference/nsm-bridge ./
@@ -88,6 +94,7 @@ ENV NODE_ENV=production
 ENV NODE_OPTIONS="--enable-source-maps --disable-warning=TimeoutNegativeWarning --max-old-space-size-percentage=75"
 RUN install -d -o 65532 -g 65532 /blobs /run/tee
 COPY --from=build /out/shared ./
+COPY --from=secp256k1 /out/libhaca_secp256k1.so libs/platform/secp256k1/target/release/libhaca_secp256k1.so
 USER 65532:65532
 
 FROM runtime AS gateway

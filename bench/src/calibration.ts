@@ -1,5 +1,5 @@
 import { Exact, Hex, Payment, Secp256k1 } from '@haca/core'
-import { loadPrimitives } from '@haca/platform/crypto'
+import { loadPrimitives, type Engine } from '@haca/platform/crypto'
 import { randomBytes } from 'node:crypto'
 import type { Figure } from './report.js'
 
@@ -9,8 +9,8 @@ const token = { address: '0x036CbD53842c5426634e7929541eC2318f3dCF7e' as Hex.Hex
 const payments = 5_000
 
 /** How fast this machine is right now: EIP-3009 signatures verified per second by one thread, digest included. */
-export async function calibrate(seconds = 1): Promise<Figure> {
-  const primitives = await loadPrimitives()
+export async function calibrate({ seconds = 1, engine }: { seconds?: number; engine?: Engine } = {}): Promise<Figure> {
+  const primitives = await loadPrimitives(engine)
   const separator = Payment.tokenSeparator(token)
   const key = randomBytes(32)
   const from = Secp256k1.addressOfKey(key)

@@ -64,15 +64,21 @@ export async function requireChromium(quiet) {
   await requireSystem('chromium', ['chromium'], quiet)
 }
 
-const engine = join(root, 'services/prover/engine')
-const bridge = join(root, 'services/inference/nsm-bridge')
+/** What is written in Rust: a name for progress, and the crate's folder. */
+const crates = [
+  ['the binding of libsecp256k1', 'libs/platform/secp256k1'],
+  ['the bridge to the Nitro security module', 'services/inference/nsm-bridge'],
+  ['the proving engine', 'services/prover/engine'],
+]
 
-/** Builds the Rust proving engine where cargo is. Where it is not, proofs come from snarkjs, several times slower; that is said. */
-export async function buildEngine({ required, quiet }) {
+/** Builds what is written in Rust where cargo is. Where it is not, slower libraries serve instead; that is said. */
+export async function buildCrates({ required, quiet }) {
   if (!has('cargo')) {
-    if (required) fail('cargo is not installed, and the proving engine is measured and tested; install Rust (rustup, or the rustc and cargo of a recent distribution)')
-    return say('   ! cargo is not installed: proofs will come from snarkjs, several times slower', quiet)
+    if (required) fail('cargo is not installed, and what is written in Rust is measured and tested; install Rust (rustup, or the rustc and cargo of a recent distribution)')
+    return say('   ! cargo is not installed: proofs will come from snarkjs, several times slower, and signatures will be checked by npm secp256k1, half as fast', quiet)
   }
-  await must('building the bridge to the Nitro security module', 'cargo', ['build', '--release', '--locked', '--manifest-path', join(bridge, 'Cargo.toml'), '--target-dir', join(bridge, 'target')], { quiet })
-  await must('building the proving engine', 'cargo', ['build', '--release', '--locked', '--manifest-path', join(engine, 'Cargo.toml'), '--target-dir', join(engine, 'target')], { quiet })
+  for (const [name, folder] of crates) {
+    const crate = join(root, folder)
+    await must(`building ${name}`, 'cargo', ['build', '--release', '--locked', '--manifest-path', join(crate, 'Cargo.toml'), '--target-dir', join(crate, 'target')], { quiet })
+  }
 }

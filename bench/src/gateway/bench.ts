@@ -43,6 +43,7 @@ export async function run(json: boolean): Promise<boolean> {
         { metric: 'official @x402/express with in-process facilitator, stubbed RPC', value: median(us.official), unit: 'µs' },
         { metric: 'times less CPU, Redis included', value: median(us.official) / oursTotal, unit: '×', bar: { at: 15, is: 'at least' } },
         await calibrate(),
+        await calibrate({ engine: 'secp256k1' }),
       ],
       json,
     )

@@ -1,1 +1,1 @@
-export { loadPrimitives, type Native } from './native.js'
+export { loadPrimitives, type Engine, type Native } from './native.js'

@@ -1,38 +1,33 @@
-import { Hex, Secp256k1 } from '@haca/core'
+import { assert, Hex, Secp256k1 } from '@haca/core'
 import { createKeccak } from 'hash-wasm'
 import { hash } from 'node:crypto'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 
 /** The hot path's primitives on native code, with signing. */
 export interface Native extends Secp256k1.Primitives {
-  /** Which library recovers: libsecp256k1 through its Node binding, or its WebAssembly build. */
-  engine: 'secp256k1' | 'tiny-secp256k1'
+  /** Which library recovers: the present libsecp256k1 by our addon, the one of 2019 by npm's `secp256k1`, or a WebAssembly build. */
+  engine: Engine
   /** r ‖ s ‖ v over a 32-byte digest: deterministic (RFC 6979), low s. */
   sign(digest: Uint8Array, privateKey: Uint8Array): Uint8Array
 }
 
+export type Engine = 'libsecp256k1' | 'secp256k1' | 'tiny-secp256k1'
+
 /**
- * Loads native recovery and keccak. `secp256k1` is libsecp256k1 by prebuilt binary; where it cannot be loaded the
- * WebAssembly build of the same library serves, about four times slower, and `engine` says so.
+ * Loads native recovery and keccak. Where the addon was not built, because no Rust was there, npm's prebuilt binary serves, half as fast;
+ * where that cannot be loaded either, WebAssembly, another four times slower. `engine` says which it is; `only` takes no other.
  */
-export async function loadPrimitives(): Promise<Native> {
+export async function loadPrimitives(only?: Engine): Promise<Native> {
   const hasher = await createKeccak(256)
   const keccak256 = (data: Uint8Array): Uint8Array => hasher.init().update(data).digest('binary')
-  const curve = await loadCurve()
+  const curve = await loadCurve(keccak256, only)
   return {
     engine: curve.engine,
     keccak256,
     sha256: (data) => hash('sha256', data, 'buffer'),
-    recover: remembering((digest, signature) => {
-      const publicKey = curve.recover(signature.subarray(0, 64), (signature[64] as number) - 27, digest)
-      return publicKey && Secp256k1.addressOf(publicKey, keccak256)
-    }),
-    sign(digest, privateKey) {
-      const { signature, recovery } = curve.sign(digest, privateKey)
-      const out = new Uint8Array(65)
-      out.set(signature, 0)
-      out[64] = recovery + 27
-      return out
-    },
+    recover: remembering(curve.recover),
+    sign: curve.sign,
   }
 }
 
@@ -61,20 +56,52 @@ function remembering(recover: Recover): Recover {
 const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 
 interface Curve {
-  engine: Native['engine']
-  /** Uncompressed public key (65 bytes), or `undefined` when the signature is nobody's. */
-  recover(signature: Uint8Array, recovery: number, digest: Uint8Array): Uint8Array | undefined
-  sign(digest: Uint8Array, privateKey: Uint8Array): { signature: Uint8Array; recovery: number }
+  engine: Engine
+  /** Address (20 bytes), or `undefined` when the signature is nobody's. The signature is canonical. */
+  recover: Recover
+  sign: Native['sign']
 }
 
-async function loadCurve(): Promise<Curve> {
-  try {
-    // The package falls back to slow JavaScript on its own when the addon is missing; ask for the addon by name instead.
-    const { createRequire } = await import('node:module')
-    const native = createRequire(import.meta.url)('secp256k1/bindings') as Bindings
-    return libsecp256k1(native)
-  } catch {
-    return wasm(await import('tiny-secp256k1'))
+type Keccak = Secp256k1.Primitives['keccak256']
+
+const makers: Record<Engine, (keccak256: Keccak) => Curve | Promise<Curve>> = { libsecp256k1: addon, secp256k1: prebuilt, 'tiny-secp256k1': wasm }
+
+async function loadCurve(keccak256: Keccak, only: Engine | undefined): Promise<Curve> {
+  if (only) return makers[only](keccak256)
+  for (const make of [addon, prebuilt]) {
+    try {
+      return make(keccak256)
+    } catch {
+      // Not built, or not for this platform: the next one, and `engine` says which it was.
+    }
+  }
+  return wasm(keccak256)
+}
+
+/** `libs/platform/secp256k1`: takes bytes, writes into the array it is brought, and says whether it did. */
+interface Addon {
+  recover(digest: Uint8Array, signature: Uint8Array, address: Uint8Array): boolean
+  sign(digest: Uint8Array, privateKey: Uint8Array, signature: Uint8Array): boolean
+}
+
+const libraryName: Partial<Record<NodeJS.Platform, string>> = { darwin: 'libhaca_secp256k1.dylib', win32: 'haca_secp256k1.dll' }
+
+function addon(): Curve {
+  const name = libraryName[process.platform] ?? 'libhaca_secp256k1.so'
+  const loaded = { exports: {} as Addon }
+  process.dlopen(loaded, fileURLToPath(new URL(`../../secp256k1/target/release/${name}`, import.meta.url)))
+  const native = loaded.exports
+  return {
+    engine: 'libsecp256k1',
+    recover(digest, signature) {
+      const address = new Uint8Array(20)
+      return native.recover(digest, signature, address) ? address : undefined
+    },
+    sign(digest, privateKey) {
+      const signature = new Uint8Array(65)
+      assert(native.sign(digest, privateKey, signature), 'a 32-byte digest and a private key')
+      return signature
+    },
   }
 }
 
@@ -83,35 +110,49 @@ interface Bindings {
   ecdsaSign(digest: Uint8Array, privateKey: Uint8Array): { signature: Uint8Array; recid: number }
 }
 
-const libsecp256k1 = (native: Bindings): Curve => ({
-  engine: 'secp256k1',
-  recover(signature, recovery, digest) {
-    try {
-      return native.ecdsaRecover(signature, recovery, digest, false)
-    } catch {
-      return undefined
-    }
-  },
-  sign(digest, privateKey) {
-    const { signature, recid } = native.ecdsaSign(digest, privateKey)
-    return { signature, recovery: recid }
-  },
-})
+function prebuilt(keccak256: Keccak): Curve {
+  // The package falls back to slow JavaScript on its own when its binary is missing; ask for the binary by name instead.
+  const native = createRequire(import.meta.url)('secp256k1/bindings') as Bindings
+  return {
+    engine: 'secp256k1',
+    recover: recoverBy((signature, recovery, digest) => native.ecdsaRecover(signature, recovery, digest, false), keccak256),
+    sign(digest, privateKey) {
+      const { signature, recid } = native.ecdsaSign(digest, privateKey)
+      return withRecovery(signature, recid)
+    },
+  }
+}
 
-const wasm = (tiny: typeof import('tiny-secp256k1')): Curve => ({
-  engine: 'tiny-secp256k1',
-  recover(signature, recovery, digest) {
+async function wasm(keccak256: Keccak): Promise<Curve> {
+  const tiny = await import('tiny-secp256k1')
+  return {
+    engine: 'tiny-secp256k1',
+    recover: recoverBy((signature, recovery, digest) => tiny.recover(digest, signature, recovery as 0 | 1, false), keccak256),
+    sign(digest, privateKey) {
+      const { signature, recoveryId } = tiny.signRecoverable(digest, privateKey)
+      return withRecovery(signature, recoveryId)
+    },
+  }
+}
+
+/** A library that gives the public key (65 bytes), and throws or gives nothing when there is none. */
+const recoverBy =
+  (publicKey: (signature: Uint8Array, recovery: number, digest: Uint8Array) => Uint8Array | null, keccak256: Keccak): Recover =>
+  (digest, signature) => {
     try {
-      return tiny.recover(digest, signature, recovery as 0 | 1, false) ?? undefined
+      const found = publicKey(signature.subarray(0, 64), (signature[64] as number) - 27, digest)
+      return found ? Secp256k1.addressOf(found, keccak256) : undefined
     } catch {
       return undefined
     }
-  },
-  sign(digest, privateKey) {
-    const { signature, recoveryId } = tiny.signRecoverable(digest, privateKey)
-    return { signature, recovery: recoveryId }
-  },
-})
+  }
+
+function withRecovery(signature: Uint8Array, recovery: number): Uint8Array {
+  const out = new Uint8Array(65)
+  out.set(signature, 0)
+  out[64] = recovery + 27
+  return out
+}
 
 /** Private key bytes of a 0x-hexadecimal secret. */
 export const keyBytes = (hex: string): Uint8Array => Hex.toBytes(hex, 32)
