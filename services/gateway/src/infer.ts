@@ -88,8 +88,10 @@ async function answerLate({ late }: NotTaken, gateway: Gateway, waitSettledMs: n
   return answer(late, gateway, { waitSettledMs, accepted: false })
 }
 
-/** Whether a reservation was left behind by somebody who died before publishing it, and is ours to take up. */
-const isAbandoned = (claim: Claim, { claims, now }: Gateway): Promise<boolean> | boolean => claim.state === 'reserved' && claims.takeOver(claim.paymentId, now())
+/** Whether a reservation was left behind by somebody who died before publishing it, and is ours to take up. One that has an outcome was published. */
+async function isAbandoned({ paymentId, requestId, state }: Claim, { claims, outcomes, now }: Gateway): Promise<boolean> {
+  return state === 'reserved' && (await outcomes.read(requestId)) === undefined && claims.takeOver(paymentId, now())
+}
 
 /** Waits for the outcome, and when asked for its settlement too. Late answers are fetched by sending the same payment again. */
 async function answer({ requestId, payment }: Verified, gateway: Gateway, { waitSettledMs, accepted }: { waitSettledMs: number | undefined; accepted: boolean }): Promise<Answer> {

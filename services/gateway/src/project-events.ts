@@ -1,6 +1,6 @@
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { AppError, Hex, type Lifecycle, type Secp256k1 } from '@haca/core'
-import { BatchSettledSchema, EvidenceProducedSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentSettledSchema, type BatchSettled, type EvidenceProduced, type InferenceCompleted, type InferenceRequested, type InferenceVoided, type PaymentFailed, type PaymentSettled } from '@haca/proto'
+import { BatchSettledSchema, EvidenceProducedSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentFlow, PaymentSettledSchema, type BatchSettled, type EvidenceProduced, type InferenceCompleted, type InferenceRequested, type InferenceVoided, type PaymentFailed, type PaymentSettled } from '@haca/proto'
 import type { Blobs } from '@haca/platform/blobs'
 import type { Bus, Consumption } from '@haca/platform/bus'
 import type { Logger } from '@haca/platform/log'
@@ -48,13 +48,13 @@ export function consumeEvents(bus: Bus, projection: Projection, inFlightMax: num
 
 // Answers and voids are stored before they are told: one that is not in the object store is nobody's.
 
+/** The claim is not told of an answer whose payment is still to come: the object store is asked for answers, and knows it already. */
 export async function completed(message: InferenceCompleted, projection: Projection): Promise<void> {
   const requestId = Wire.hex(message.requestId, 32, 'request_id')
   const outcome = await projection.outcomes.read(requestId)
   if (outcome?.case !== 'completed') throw new AppError('completion.forged', { detail: 'no such answer was stored' })
-  const payment = Wire.toPayment(outcome.value.payment)
-  await step(payment, 'delivered', {}, { event: 'completed', requestId, projection })
-  if (payment.flow === 'upfront') await projection.claims.transition(payment, 'settled') // its payment came first
+  const { payment } = outcome.value
+  if (payment?.flow === PaymentFlow.UPFRONT) await step(Wire.toPayment(payment), 'settled', {}, { event: 'completed', requestId, projection }) // it came first
   await wake(message.replyTo, requestId, projection)
 }
 
