@@ -10,13 +10,11 @@ export const paymentCharactersMax = 8192
 
 export const encode = (value: PaymentRequired | PaymentPayload | SettleResponse): string => toBase64(JSON.stringify(value))
 
-/** Reads `PAYMENT-SIGNATURE`. A server may bring its own faster way from base64 to text. */
-export function decodePayment(header: string, toText: (base64: string) => string = fromBase64): Verdict<PaymentPayload, 'malformed'> {
+/** Reads `PAYMENT-SIGNATURE`. A server may bring its own faster way from base64 to text, which gives nothing where it is not padded base64 of the standard alphabet. */
+export function decodePayment(header: string, toText: (base64: string) => string | undefined = strictly): Verdict<PaymentPayload, 'malformed'> {
   if (header.length > paymentCharactersMax) return refuse('malformed', `longer than ${paymentCharactersMax} characters`, names.signature)
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(header) || header.length % 4 !== 0) {
-    return refuse('malformed', 'not base64 of the standard alphabet with padding', names.signature)
-  }
-  return parsePayment(toText(header))
+  const text = toText(header)
+  return text === undefined ? refuse('malformed', 'not base64 of the standard alphabet with padding', names.signature) : parsePayment(text)
 }
 
 /** Reads a payment's JSON text, as gRPC metadata carries it without base64. */
@@ -99,6 +97,8 @@ function toBase64(text: string): string {
   for (let i = 0; i < bytes.length; i += 4096) binary += String.fromCharCode(...bytes.subarray(i, i + 4096))
   return btoa(binary)
 }
+
+const strictly = (base64: string): string | undefined => (/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(base64) ? fromBase64(base64) : undefined)
 
 function fromBase64(base64: string): string {
   const binary = atob(base64)

@@ -61,7 +61,7 @@ export async function runService<C extends { host: string; port: number; logLeve
 export async function startService<C extends { host: string; port: number; logLevel: string; drainMs: number }>(options: ServiceOptions<C>, config: C, logger: Logger): Promise<Running> {
   metrics.collectProcess()
   const https = options.https?.(config)
-  const adapter = new FastifyAdapter({ bodyLimit: options.bodyLimit ?? 1 << 16, ...(https ? { https } : {}) } as ConstructorParameters<typeof FastifyAdapter>[0])
+  const adapter = new FastifyAdapter({ bodyLimit: options.bodyLimit ?? 1 << 16, skipMiddie: true, ...(https ? { https } : {}) } as ConstructorParameters<typeof FastifyAdapter>[0])
   const app = await NestFactory.create<NestFastifyApplication>(await options.module(config, logger), adapter, { logger: nestLogger(logger), bodyParser: false, abortOnError: false })
   app.useGlobalFilters(new ProblemFilter(logger))
   options.prepare?.(app, config)

@@ -18,9 +18,15 @@ export function paymentOf(request: FastifyRequest): PaymentPayload | undefined {
   const header = request.headers['payment-signature']
   if (header === undefined) return undefined
   if (Array.isArray(header)) throw new Refusal('invalid', 'payment.malformed', 'the header is given twice', PaymentHeader.names.signature)
-  const decoded = PaymentHeader.decodePayment(header, (base64) => Buffer.from(base64, 'base64').toString())
+  const decoded = PaymentHeader.decodePayment(header, textOf)
   if (decoded.ok) return decoded.value
   throw new Refusal('invalid', 'payment.malformed', decoded.detail ?? 'the header is malformed', decoded.field)
+}
+
+/** Node reads more alphabets than one and skips what is in none; what does not come back the same was not standard base64. */
+function textOf(base64: string): string | undefined {
+  const bytes = Buffer.from(base64, 'base64')
+  return bytes.toString('base64') === base64 ? bytes.toString() : undefined
 }
 
 /** Milliseconds of `Prefer: wait=n` (RFC 7240), or nothing when it is not asked for. */
