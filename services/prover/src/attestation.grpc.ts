@@ -34,7 +34,7 @@ async function spoken<T>(run: () => Promise<T>): Promise<T> {
     if (!known) throw error
     const detail = known.message
     if (known.retryable) throw new GrpcFailure(status.UNAVAILABLE, detail)
-    if (known.code === 'challenge.unknown') throw new GrpcFailure(status.FAILED_PRECONDITION, detail)
+    if (known.code === 'challenge.unknown' || known.code === 'key.known') throw new GrpcFailure(status.FAILED_PRECONDITION, detail)
     if (known.code === 'evidence.malformed' || known.code === 'message.malformed') throw new GrpcFailure(status.INVALID_ARGUMENT, detail)
     throw error
   }

@@ -1,5 +1,5 @@
 import { AppError, Digest, Hex } from '@haca/core'
-import { Appraisal, AttestationError, Collection, type AppraisalRecord, type KeyBinding } from '@haca/core/tee'
+import { Appraisal, AppraisalRecord, AttestationError, Collection, type KeyBinding } from '@haca/core/tee'
 import { randomBytes } from 'node:crypto'
 import { appraiseEvidence, nodeOf } from './appraise-evidence.js'
 import type { LiveKeys, Watch } from './live-keys.js'
@@ -21,8 +21,9 @@ export async function drawChallenge(node: Hex.Hex, { challenges, verifierId, now
 
 /**
  * Takes the evidence that answers a challenge. What the hardware and the policy say of it is in the record that is answered; only what could
- * not be weighed is thrown: `evidence.malformed`, `challenge.unknown`, and retryable errors while policy or collateral cannot be had. Handing
- * in the same evidence again answers what was found the first time.
+ * not be weighed is thrown: `evidence.malformed`, `challenge.unknown`, `key.known`, and retryable errors while policy or collateral cannot be had.
+ * Handing in the evidence of an affirmed key again answers what was last found. Anybody can draw a challenge for any address, and public keys are in every
+ * signature: only evidence that holds is a word about its key, and only the first.
  */
 export async function enrollKey(bytes: Uint8Array, world: Enrolment): Promise<AppraisalRecord.SignedRecord> {
   const collection = decode(bytes)
@@ -30,13 +31,12 @@ export async function enrollKey(bytes: Uint8Array, world: Enrolment): Promise<Ap
   const evidenceId = Digest.content(bytes)
   const policy = world.feed.current()
   if (!policy.ok) throw new AppError(policy.reason, { retryable: true, ...(policy.detail ? { detail: policy.detail } : {}) })
-  const known = await world.archive.evidence(evidenceId)
-  const earlier = known ? (await world.archive.history(node)).at(-1) : undefined
-  if (earlier) return earlier
+  const earlier = (await world.archive.history(node)).at(-1)
+  if (earlier && AppraisalRecord.decodeRecord(earlier.record).evidenceId === evidenceId) return earlier
   await answerChallenge(collection, node, world)
   const receivedAt = new Date(world.now())
   const record = await appraiseEvidence(bytes, { receivedAt, at: receivedAt, policy: policy.value.policy }, world)
-  await world.archive.putEvidence(bytes)
+  if (earlier && record.outcome === 'affirming') throw new AppError('key.known', { detail: `the key ${node} was affirmed with other evidence, which its receipts name; enrol another key` })
   return world.live.admit(bytes, record)
 }
 

@@ -125,6 +125,35 @@ describe('a key that answers its challenge', () => {
     expect(await archive.history(node)).toHaveLength(1)
   })
 
+  it('is not spoken of by evidence that a stranger hands in under its name', async () => {
+    const record = await enroll()
+    await expect.poll(() => registry.registered.size).toBe(1)
+    now += 1_000
+    // Everybody can draw a challenge for any address, and knows the public key of whoever has signed anything.
+    const challenge = await drawChallenge(node, world)
+    const forged = answer(challenge, { machine: { user_data: new Uint8Array(32), debug: true } })
+    expect(AppraisalRecord.decodeRecord((await enrollKey(forged, world)).record).outcome).toBe('contraindicated')
+    const history = await archive.history(node)
+    expect(AppraisalRecord.decodeRecord(history.at(-1)!.record)).toEqual(record)
+    await world.live.renew()
+    await expect.poll(() => said.length).toBe(2)
+    expect(said.map(({ outcome }) => outcome)).toEqual(['affirming', 'affirming'])
+  })
+
+  it('has one evidence, which its receipts name', async () => {
+    const record = await enroll()
+    await expect(enroll({ change: { session: new Uint8Array(16).fill(1) } })).rejects.toMatchObject({ code: 'key.known' })
+    expect(AppraisalRecord.decodeRecord((await archive.history(node)).at(-1)!.record)).toEqual(record)
+  })
+
+  it('leaves nothing behind that does not hold: no receipt can ever be of it', async () => {
+    const record = await enroll({ machine: { debug: true } })
+    expect(record.outcome).toBe('contraindicated')
+    expect(await archive.nodes()).toEqual([])
+    expect(await archive.evidence(record.evidenceId)).toBeUndefined()
+    expect(said).toEqual([])
+  })
+
   it('is told every rule that did not hold, and is not registered', async () => {
     expect(failed(await enroll({ machine: { debug: true } }))).toEqual(['machine.debug'])
     expect(failed(await enroll({ change: { chainId: 1 } }))).toEqual(['binding.chain'])

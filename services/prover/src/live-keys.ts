@@ -81,16 +81,16 @@ export class LiveKeys {
     return this.#turn
   }
 
-  /** Takes a key in with its first record: archived, said aloud, and registered when it is affirming. */
+  /** Takes a key in with its first record, if that is affirming: archived, said aloud and registered. Else nothing is kept, and nothing is said but to who asked. */
   async admit(bytes: Uint8Array, record: AppraisalRecord.AppraisalRecord): Promise<AppraisalRecord.SignedRecord> {
     const signed = this.#sign(record)
-    await this.watch.archive.append(record.node, signed)
     keyAppraised(this.watch.logger, record)
+    if (record.outcome !== 'affirming') return signed
+    await this.watch.archive.putEvidence(bytes)
+    await this.watch.archive.append(record.node, signed)
     await this.#say(record.node, signed)
-    if (record.outcome === 'affirming') {
-      this.#live.set(record.node, { bytes, last: record })
-      void this.#register(record).catch((err: unknown) => this.watch.logger.warn({ err, node: record.node }, 'key not registered; trying again'))
-    }
+    this.#live.set(record.node, { bytes, last: record })
+    void this.#register(record).catch((err: unknown) => this.watch.logger.warn({ err, node: record.node }, 'key not registered; trying again'))
     return signed
   }
 
