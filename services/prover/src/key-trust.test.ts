@@ -40,8 +40,16 @@ class Registry {
   readonly registered = new Map<string, Registration>()
   readonly retired: Hex.Hex[] = []
   register = async (key: Registration): Promise<void> => void this.registered.set(key.node, key)
-  retire = async (key: Hex.Hex): Promise<void> => void this.retired.push(key)
-  record = async (key: Hex.Hex) => this.registered.get(key)
+  /** Stands in for the chain while it takes no transaction. */
+  refusing: (() => Promise<void>) | undefined
+  retire = async (key: Hex.Hex): Promise<void> => {
+    await this.refusing?.()
+    this.retired.push(key)
+  }
+  record = async (key: Hex.Hex) => {
+    const known = this.registered.get(key)
+    return known && { evidenceId: known.evidenceId, notAfter: BigInt(known.notAfter), retiredAt: this.retired.includes(key) ? BigInt(now / 1000) : 0n }
+  }
   validity = async (): Promise<string> => 'valid'
 }
 
@@ -189,6 +197,8 @@ describe('a challenge', () => {
   })
 })
 
+const incident = { entry: 'product', value: 'simulated/sim-cpu', reason: 'an incident', epoch: 43 } as const
+
 describe('a live key', () => {
   it('is appraised again, and each time said aloud; only news is archived', async () => {
     await enroll()
@@ -202,7 +212,7 @@ describe('a live key', () => {
     await world.live.start(3_600_000)
     await enroll()
     now += 1_000
-    feed.remove({ entry: 'product', value: 'simulated/sim-cpu', reason: 'an incident', epoch: 43 })
+    feed.remove(incident)
     await expect.poll(() => registry.retired).toEqual([node.toLowerCase()])
     await world.live.renew()
     expect(registry.retired).toHaveLength(1)
@@ -210,6 +220,53 @@ describe('a live key', () => {
     expect(last).toMatchObject({ outcome: 'contraindicated', policyEpoch: 43 })
     expect(last.reasons.find(({ ok }) => !ok)?.detail).toContain('an incident')
     await world.live.stop()
+  })
+
+  it('is retired as soon as the chain takes it, also when it would not at first', async () => {
+    await enroll()
+    await expect.poll(() => registry.registered.size).toBe(1)
+    registry.refusing = () => Promise.reject(new Error('the chain is away'))
+    now += 15_000
+    feed.remove(incident)
+    for (let i = 0; i < 3; i++, now += 15_000) await world.live.renew()
+    expect(registry.retired).toEqual([])
+    registry.refusing = undefined
+    await world.live.renew()
+    await expect.poll(() => registry.retired).toEqual([node.toLowerCase()])
+    await world.live.renew()
+    expect(registry.retired).toHaveLength(1)
+    expect(await archive.history(node)).toHaveLength(2)
+  })
+
+  it('is retired by another prover when the one that contraindicated it did not get that far', async () => {
+    const blobs = new MemoryBlobs()
+    world = await open(blobs)
+    await enroll()
+    await expect.poll(() => registry.registered.size).toBe(1)
+    registry.refusing = () => Promise.reject(new Error('the chain is away'))
+    feed.remove(incident)
+    now += 1_000
+    await world.live.renew()
+    registry.refusing = undefined
+    const other = await open(blobs)
+    await other.live.start(3_600_000)
+    await expect.poll(() => registry.retired).toEqual([node.toLowerCase()])
+    await other.live.stop()
+  })
+
+  it('is renewed while another one’s retirement is not settled yet', async () => {
+    const other = new Uint8Array(32).fill(8)
+    await enroll({ machine: { platform_id: new Uint8Array(16).fill(7) } })
+    await enroll({ key: other })
+    await expect.poll(() => registry.registered.size).toBe(2)
+    registry.refusing = () => new Promise(() => undefined)
+    now += 15_000
+    feed.remove({ ...incident, entry: 'platform', value: '07'.repeat(16) })
+    void world.live.renew()
+    await expect.poll(() => said.at(-1)).toMatchObject({ node: Secp256k1.addressOfKey(other).toLowerCase(), policyEpoch: 43, outcome: 'affirming' })
+    now += 15_000
+    void world.live.renew()
+    await expect.poll(() => said.at(-1)?.appraisedAt).toBe(now / 1000)
   })
 
   it('is remembered by another prover, from the archive alone', async () => {
@@ -222,6 +279,20 @@ describe('a live key', () => {
     await other.live.start(3_600_000)
     await expect.poll(() => said.map((one) => one.node)).toEqual([record.node])
     await other.live.stop()
+  })
+
+  it('is read from the archive once when it is over, however many there were', async () => {
+    const blobs = new MemoryBlobs()
+    world = await open(blobs)
+    await enroll()
+    now += 3_601_000
+    const [kept, read] = [archive, { rounds: 0, histories: 0 }]
+    const counted = { evidence: kept.evidence, nodes: () => (read.rounds++, kept.nodes()), history: (of: Hex.Hex) => (read.histories++, kept.history(of)) } as unknown as KeyArchive
+    const keeping = new LiveKeys({ ...world, archive: counted })
+    await keeping.start(5)
+    await expect.poll(() => read.rounds).toBeGreaterThan(3)
+    await keeping.stop()
+    expect(read.histories).toBe(1)
   })
 
   it('ends by itself when its time is over', async () => {

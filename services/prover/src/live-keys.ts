@@ -37,6 +37,12 @@ interface Live {
  */
 export class LiveKeys {
   readonly #live = new Map<Hex.Hex, Live>()
+  /** Keys that turned and that the chain may still hold for good, and until when (unix seconds) that matters. */
+  readonly #turned = new Map<Hex.Hex, number>()
+  /** Keys of the archive that do not live any more, and never will again. */
+  readonly #over = new Set<Hex.Hex>()
+  /** Registrations and retirements that are on their way to the chain. */
+  readonly #writing = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #turn: Promise<void> | undefined
   #again = false
@@ -76,6 +82,7 @@ export class LiveKeys {
         for (const node of this.#live.keys()) {
           await this.#renewOne(node).catch((err: unknown) => this.watch.logger.warn({ err, node }, 'key not appraised again; its trust runs out if this goes on'))
         }
+        for (const [node, until] of this.#turned) this.#write(`retire ${node}`, () => this.#retire(node, until))
       } while (this.#again && !this.#stopped)
     })().finally(() => (this.#turn = undefined))
     return this.#turn
@@ -90,7 +97,7 @@ export class LiveKeys {
     await this.watch.archive.append(record.node, signed)
     await this.#say(record.node, signed)
     this.#live.set(record.node, { bytes, last: record })
-    void this.#register(record).catch((err: unknown) => this.watch.logger.warn({ err, node: record.node }, 'key not registered; trying again'))
+    this.#write(`register ${record.node}`, () => this.#register(record))
     return signed
   }
 
@@ -111,11 +118,23 @@ export class LiveKeys {
       await this.watch.archive.append(node, signed)
       keyAppraised(this.watch.logger, record)
     }
+    if (record.outcome === 'affirming') {
+      live.last = record
+      this.#write(`register ${node}`, () => this.#register(record))
+    } else {
+      this.#live.delete(node)
+      this.#turned.set(node, live.last.expiresAt)
+    }
     await this.#say(node, signed)
-    live.last = record
-    if (record.outcome === 'affirming') return this.#register(record)
-    await this.watch.registrar.retire(node)
-    this.#live.delete(node)
+  }
+
+  /** Writes to the chain beside the rounds: a chain that is slow or away must hold up no other key's renewal. What failed is tried again by the next round. */
+  #write(what: string, run: () => Promise<void>): void {
+    if (this.#writing.has(what)) return
+    this.#writing.add(what)
+    void run()
+      .catch((err: unknown) => this.watch.logger.warn({ err, what }, 'key not written to the chain; trying again'))
+      .finally(() => this.#writing.delete(what))
   }
 
   /** Registers a key unless it is; the chain is asked first, so that this may be repeated. */
@@ -128,14 +147,27 @@ export class LiveKeys {
     this.watch.logger.info({ node, keyKind, evidenceId }, 'receipt key registered')
   }
 
-  /** Keys of the archive whose newest record is affirming and not over. */
+  /** Retires a key for as long as the chain holds it for good; one whose registration is on its way still may become so. */
+  async #retire(node: Hex.Hex, until: number): Promise<void> {
+    const seconds = this.watch.now() / 1000
+    const registered = await this.watch.keys.record(node)
+    if (registered && registered.retiredAt === 0n && registered.notAfter >= seconds) await this.watch.registrar.retire(node)
+    if (registered || until <= seconds) this.#turned.delete(node)
+  }
+
+  /** Keys of the archive whose newest record is affirming and not over, and those that turned and may not be retired yet. */
   async #recall(): Promise<void> {
     const { archive, now, logger } = this.watch
     for (const node of await archive.nodes()) {
-      if (this.#live.has(node)) continue
-      const newest = (await archive.history(node)).at(-1)
-      const record = newest && AppraisalRecord.decodeRecord(newest.record)
-      if (!record || record.outcome !== 'affirming' || record.expiresAt <= now() / 1000) continue
+      if (this.#live.has(node) || this.#over.has(node)) continue
+      const records = (await archive.history(node)).map(({ record }) => AppraisalRecord.decodeRecord(record))
+      const record = records.at(-1)
+      const until = Math.max(...records.map(({ expiresAt }) => expiresAt))
+      if (record?.outcome === 'contraindicated' && until > now() / 1000) this.#turned.set(node, until)
+      if (!record || record.outcome !== 'affirming' || record.expiresAt <= now() / 1000) {
+        this.#over.add(node)
+        continue
+      }
       const bytes = await archive.evidence(record.evidenceId)
       if (bytes) this.#live.set(node, { bytes, last: record })
       else logger.error({ alarm: 'evidence-lost', node, evidenceId: record.evidenceId }, 'a live key has no archived evidence')

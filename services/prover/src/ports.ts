@@ -4,7 +4,8 @@ import type { AppraisalRecord, Collection, Endorsements, KeyBinding } from '@hac
 /** What the chain says of a key at a time. */
 export interface Keys {
   validity(key: Hex.Hex, keyKind: number, at: number): Promise<string>
-  record(key: Hex.Hex): Promise<{ evidenceId: Hex.Hex } | undefined>
+  /** Its registration; times in unix seconds, `retiredAt` 0 while it is not retired. */
+  record(key: Hex.Hex): Promise<{ evidenceId: Hex.Hex; notAfter: bigint; retiredAt: bigint } | undefined>
 }
 
 /** A key as the TeeRegistry takes it; times in unix seconds. */

@@ -52,7 +52,7 @@ beforeEach(async () => {
   const watch = {
     ...{ archive, bus, collateral, crypto, logger, verifiers: HARDWARE_VERIFIERS, roots: () => roots, now: () => now },
     ...{ scope: { chainId: 84532, registry: `0x${'11'.repeat(20)}` as Hex.Hex }, evidenceKey: new Uint8Array(32).fill(5) },
-    keys: { record: async (key: Hex.Hex) => registered.get(key), validity: async () => 'valid' },
+    keys: { record: async (key: Hex.Hex) => registered.get(key) && { evidenceId: Hex.zero32, notAfter: BigInt(now), retiredAt: retired.includes(key) ? 1n : 0n }, validity: async () => 'valid' },
     registrar: { register: async (key: Registration) => void registered.set(key.node, key), retire: async (key: Hex.Hex) => void retired.push(key) },
     feed: { current: () => accept(inForce()), onChange: () => () => undefined },
   }
