@@ -254,6 +254,19 @@ describe('a live key', () => {
     await other.live.stop()
   })
 
+  it('is retired at the end of its life where a later policy made that shorter than the chain has it', async () => {
+    await enroll()
+    await expect.poll(() => registry.registered.size).toBe(1)
+    const [hardware] = document.hardware
+    feed.policy = { ...document, epoch: document.epoch + 1, images: document.images.map((image) => ({ ...image, retireAt: begun / 1000 + 600 })), hardware: [hardware!] }
+    now += 15_000
+    await world.live.renew()
+    now += 600_000
+    await world.live.renew()
+    await expect.poll(() => registry.retired).toEqual([node.toLowerCase()])
+    expect(AppraisalRecord.decodeRecord((await archive.history(node)).at(-1)!.record).outcome).toBe('contraindicated')
+  })
+
   it('is renewed while another one’s retirement is not settled yet', async () => {
     const other = new Uint8Array(32).fill(8)
     await enroll({ machine: { platform_id: new Uint8Array(16).fill(7) } })

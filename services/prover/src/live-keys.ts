@@ -29,6 +29,8 @@ export interface Watch extends Scales {
 interface Live {
   bytes: Uint8Array
   last: AppraisalRecord.AppraisalRecord
+  /** Unix seconds; the latest end of its life that was ever said. The chain has the first one, and a later policy may have made it shorter. */
+  until: number
 }
 
 /**
@@ -96,7 +98,7 @@ export class LiveKeys {
     await this.watch.archive.putEvidence(bytes)
     await this.watch.archive.append(record.node, signed)
     await this.#say(record.node, signed)
-    this.#live.set(record.node, { bytes, last: record })
+    this.#live.set(record.node, { bytes, last: record, until: record.expiresAt })
     this.#write(`register ${record.node}`, () => this.#register(record))
     return signed
   }
@@ -108,7 +110,7 @@ export class LiveKeys {
     if (!policy.ok) throw new AppError(policy.reason, { retryable: true, ...(policy.detail ? { detail: policy.detail } : {}) })
     const at = new Date(this.watch.now())
     const record = await appraiseEvidence(live.bytes, { receivedAt: new Date(live.last.receivedAt * 1000), at, policy: policy.value.policy }, this.watch)
-    const expired = record.outcome === 'contraindicated' && at.getTime() / 1000 >= live.last.expiresAt
+    const expired = record.outcome === 'contraindicated' && at.getTime() / 1000 >= live.until
     if (expired) {
       this.#live.delete(node)
       return
@@ -120,10 +122,11 @@ export class LiveKeys {
     }
     if (record.outcome === 'affirming') {
       live.last = record
+      live.until = Math.max(live.until, record.expiresAt)
       this.#write(`register ${node}`, () => this.#register(record))
     } else {
       this.#live.delete(node)
-      this.#turned.set(node, live.last.expiresAt)
+      this.#turned.set(node, live.until)
     }
     await this.#say(node, signed)
   }
@@ -164,12 +167,12 @@ export class LiveKeys {
       const record = records.at(-1)
       const until = Math.max(...records.map(({ expiresAt }) => expiresAt))
       if (record?.outcome === 'contraindicated' && until > now() / 1000) this.#turned.set(node, until)
-      if (!record || record.outcome !== 'affirming' || record.expiresAt <= now() / 1000) {
+      if (!record || record.outcome !== 'affirming' || until <= now() / 1000) {
         this.#over.add(node)
         continue
       }
       const bytes = await archive.evidence(record.evidenceId)
-      if (bytes) this.#live.set(node, { bytes, last: record })
+      if (bytes) this.#live.set(node, { bytes, last: record, until })
       else logger.error({ alarm: 'evidence-lost', node, evidenceId: record.evidenceId }, 'a live key has no archived evidence')
     }
   }
