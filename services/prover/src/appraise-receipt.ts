@@ -92,13 +92,19 @@ async function appraisalRules(receipt: Receipt.Receipt, appraiser: Appraiser): P
   if (newest < receipt.policyEpoch && appraiser.now() / 1000 - receipt.issuedAt < appraisalLagSeconds) {
     throw new AppError('appraisal.behind', { retryable: true, detail: `the key was last appraised in epoch ${newest}, the receipt is of epoch ${receipt.policyEpoch}` })
   }
-  const affirming = record.outcome === 'affirming'
-  const failed = record.reasons.filter(({ ok }) => !ok).map(({ rule: name, detail }) => `${name}: ${detail}`)
   return [
-    rule('key-appraised', affirming, affirming ? `${record.hardwareId ?? record.kind} running ${record.imageId ?? 'no known image'}, by policy epoch ${record.policyEpoch}` : failed.join('; ')),
+    keyAppraised(receipt, record),
     rule('evidence-bound', record.evidenceId === receipt.evidenceId, `the key was appraised with evidence ${record.evidenceId}`),
     modelBound(receipt, record),
   ]
+}
+
+/** The registry keeps the life a key was registered with; a later policy may have granted it less. */
+function keyAppraised({ issuedAt }: Receipt.Receipt, { outcome, reasons, expiresAt, hardwareId, kind, imageId, policyEpoch }: AppraisalRecord.AppraisalRecord): EvidenceVerdict.Rule {
+  const failed = reasons.filter(({ ok }) => !ok).map(({ rule: name, detail }) => `${name}: ${detail}`)
+  if (outcome !== 'affirming') return rule('key-appraised', false, failed.join('; '))
+  if (issuedAt > expiresAt) return rule('key-appraised', false, `the key was trusted until ${expiresAt}, the receipt is of ${issuedAt}`)
+  return rule('key-appraised', true, `${hardwareId ?? kind} running ${imageId ?? 'no known image'}, by policy epoch ${policyEpoch}`)
 }
 
 /** How long a receipt waits for its epoch's appraisal before it is judged by the newest one there is. */
