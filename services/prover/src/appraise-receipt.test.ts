@@ -46,4 +46,11 @@ describe('a receipt', () => {
     expect(await failing({ policyEpoch: 43 }, [record, shortened])).toEqual(['key-appraised'])
     expect(await failing({ policyEpoch: 43 }, [record, { ...shortened, expiresAt: issuedAt }])).toEqual([])
   })
+
+  it('claims no hardware under a plain node key', async () => {
+    const plain = { keyKind: Receipt.keyKinds.node, evidenceId: Hex.zero32 }
+    expect(await failing({ ...plain, mode: Receipt.modes.tee }, [])).toEqual(['key-appraised'])
+    expect(await failing({ ...plain, mode: Receipt.modes['tee+zkml'] }, [])).toEqual(['key-appraised'])
+    expect(await failing({ ...plain, mode: Receipt.modes.none }, [])).toEqual([])
+  })
 })

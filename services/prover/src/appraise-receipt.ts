@@ -83,7 +83,7 @@ async function keyValid({ node, keyKind, issuedAt }: Receipt.Receipt, { keys, no
 
 /** What the appraisal that counts for a receipt says of it: its key's evidence, its model, and the policy of its own epoch. */
 async function appraisalRules(receipt: Receipt.Receipt, appraiser: Appraiser): Promise<EvidenceVerdict.Rule[]> {
-  if (receipt.keyKind === Receipt.keyKinds.node) return [rule('key-appraised', true, 'a plain node key: no hardware vouches for it, and none is claimed')]
+  if (receipt.keyKind === Receipt.keyKinds.node) return [nodeKey(receipt)]
   const history = await appraiser.histories.of(receipt.node, receipt.issuedAt)
   const record = AppraisalRecord.inForce(history, receipt)
   if (!record) return [rule('key-appraised', false, `the key ${receipt.node} was not appraised by ${receipt.issuedAt}`)]
@@ -97,6 +97,12 @@ async function appraisalRules(receipt: Receipt.Receipt, appraiser: Appraiser): P
     rule('evidence-bound', record.evidenceId === receipt.evidenceId, `the key was appraised with evidence ${record.evidenceId}`),
     modelBound(receipt, record),
   ]
+}
+
+/** A plain node key is good for proofs and voids; what was sold as hardware's answer is not its to give. */
+function nodeKey({ mode }: Receipt.Receipt): EvidenceVerdict.Rule {
+  const claims = mode === Receipt.modes.tee || mode === Receipt.modes['tee+zkml']
+  return rule('key-appraised', !claims, `a plain node key: no hardware vouches for it, and ${claims ? 'the receipt says that some does' : 'none is claimed'}`)
 }
 
 /** The registry keeps the life a key was registered with; a later policy may have granted it less. */
