@@ -23,7 +23,7 @@ interface Removed {
 }
 
 /** What a node of the chain answers. */
-let answer: { epoch: bigint; adopted: { epoch: bigint; digest: Hex.Hex; daRef: Hex.Hex }; removals: Removed[]; away: boolean }
+let answer: { epoch: bigint; startedAt?: bigint; adopted: { epoch: bigint; digest: Hex.Hex; daRef: Hex.Hex }; removals: Removed[]; away: boolean; behind?: number }
 let now: number
 let archive: KeyArchive
 let feed: PolicyFeed
@@ -31,9 +31,9 @@ let feed: PolicyFeed
 const chain = {
   readContract: async ({ functionName, args }: { functionName: string; args?: [bigint, bigint] }): Promise<unknown> => {
     if (answer.away) throw new Error('the chain is away')
-    if (functionName === 'current') return [{ epoch: answer.epoch, removalCount: BigInt(answer.removals.length) }, answer.adopted]
+    if (functionName === 'current') return [{ epoch: answer.epoch, startedAt: answer.startedAt ?? 0n, policyEpoch: answer.adopted.epoch, removalCount: BigInt(answer.removals.length) }, answer.adopted]
     const [from, limit] = args as [bigint, bigint]
-    return answer.removals.slice(Number(from), Number(from + limit))
+    return answer.removals.slice(0, answer.removals.length - (answer.behind ?? 0)).slice(Number(from), Number(from + limit))
   },
 } as unknown as Chain
 
@@ -108,6 +108,32 @@ describe('the policy in force', () => {
     await adopt(42)
     await feed.refresh()
     expect(epoch()).toBe(50)
+  })
+
+  it('is read again when the chain gave its epoch back, and began it anew with something else', async () => {
+    await adopt(42)
+    const removal = (value: string): Removed => ({ kind: EntryKind.Platform, value, reason: 'x', removedIn: 43n, restoredIn: 0n })
+    Object.assign(answer, { epoch: 43n, startedAt: 100n, removals: [removal('aa')] })
+    await feed.refresh()
+    Object.assign(answer, { startedAt: 102n, removals: [removal('bb')] })
+    const heard: number[] = []
+    feed.onChange(({ policy }) => heard.push(policy.epoch))
+    await feed.refresh()
+    const current = feed.current()
+    expect(current.ok && current.value.policy.removed.map(({ value }) => value)).toEqual(['bb'])
+    expect(heard).toEqual([43])
+  })
+
+  it('is not taken without a removal that another node of the chain does not have yet', async () => {
+    await adopt(42)
+    await feed.refresh()
+    Object.assign(answer, { epoch: 43n, behind: 1, removals: [{ kind: EntryKind.Platform, value: 'aa', reason: 'x', removedIn: 43n, restoredIn: 0n }] })
+    await expect(feed.refresh()).rejects.toMatchObject({ code: 'policy.behind', retryable: true })
+    expect(epoch()).toBe(42)
+    answer.behind = 0
+    await feed.refresh()
+    const current = feed.current()
+    expect(current.ok && [current.value.policy.epoch, current.value.policy.removed.length]).toEqual([43, 1])
   })
 
   it('reads more removals than one page holds', async () => {

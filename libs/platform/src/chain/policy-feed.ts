@@ -39,6 +39,8 @@ const pageSize = 100n
  */
 export class PolicyFeed {
   #inForce: InForce | undefined
+  /** What the chain said of the epoch in force. A number alone may come again: a reorganisation takes an epoch back, and the next one is another. */
+  #said = ''
   #document: { digest: Hex.Hex; policy: Policy.Policy } | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
@@ -89,14 +91,16 @@ export class PolicyFeed {
     const known = this.#inForce
     // A node that lags behind another answers with yesterday's epoch; what was taken away since stays away.
     if (known && epoch.epoch < BigInt(known.policy.epoch)) return
-    if (known && epoch.epoch === BigInt(known.policy.epoch)) {
+    const said = [epoch.epoch, epoch.startedAt, epoch.policyEpoch, epoch.removalCount, adopted.digest].join()
+    if (known && said === this.#said) {
       this.#inForce = { ...known, readAtMs }
       return
     }
     const document = await this.#open(adopted.digest, adopted.daRef)
-    const removed = await this.#removals(epoch.removalCount)
+    const removed = await this.#removals(epoch.epoch, epoch.removalCount)
     const inForce: InForce = { policy: Removals.withRemovals(document, Number(epoch.epoch), removed), daRef: adopted.daRef, readAtMs }
     this.#inForce = inForce
+    this.#said = said
     this.options.logger.info({ epoch: inForce.policy.epoch, digest: adopted.digest, removals: removed.length }, 'policy in force')
     for (const listener of this.#listeners) listener(inForce)
   }
@@ -112,16 +116,17 @@ export class PolicyFeed {
     return policy
   }
 
-  /** What is removed now, of the first `count` removals. */
-  async #removals(count: bigint): Promise<Removals.Removal[]> {
+  /** What is removed in an epoch, of the first `count` removals. Another node of the chain may answer than the one that counted them, and be behind it. */
+  async #removals(inEpoch: bigint, count: bigint): Promise<Removals.Removal[]> {
     const found: Removals.Removal[] = []
     for (let from = 0n; from < count; from += pageSize) {
       const limit = count - from < pageSize ? count - from : pageSize
       const page = await this.options.chain.readContract({ address: this.options.address, abi: policyRegistryAbi, functionName: 'removals', args: [from, limit] })
+      if (BigInt(page.length) !== limit) throw new AppError('policy.behind', { retryable: true, detail: `of ${count} removals only ${from + BigInt(page.length)} were answered` })
       for (const { kind, value, reason, removedIn, restoredIn } of page) {
         const entry = Removals.REMOVAL_ENTRIES[kind]
         if (!entry) throw new AppError('policy.unreadable', { detail: `the registry names a removal of kind ${kind}` })
-        if (restoredIn === 0n) found.push({ entry, value, reason, epoch: Number(removedIn) })
+        if (restoredIn === 0n || restoredIn > inEpoch) found.push({ entry, value, reason, epoch: Number(removedIn) })
       }
     }
     return found
