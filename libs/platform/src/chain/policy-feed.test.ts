@@ -14,6 +14,9 @@ const key = new Uint8Array(32).fill(7)
 const document = (epoch: number): Uint8Array => PolicyBuilder.encodePolicy(PolicyBuilder.policyJson({ epoch }))
 const sha256 = (bytes: Uint8Array): Hex.Hex => `0x${createHash('sha256').update(bytes).digest('hex')}`
 
+/** Of the machines in the builder's document: bit 1 is Nitro, 2 TDX, 3 SEV-SNP. */
+const keyKinds = 0b1110n
+
 interface Removed {
   kind: number
   value: string
@@ -23,7 +26,7 @@ interface Removed {
 }
 
 /** What a node of the chain answers. */
-let answer: { epoch: bigint; startedAt?: bigint; adopted: { epoch: bigint; digest: Hex.Hex; daRef: Hex.Hex }; removals: Removed[]; away: boolean; behind?: number }
+let answer: { epoch: bigint; startedAt?: bigint; adopted: { epoch: bigint; digest: Hex.Hex; daRef: Hex.Hex; keyKinds: bigint }; removals: Removed[]; away: boolean; behind?: number }
 let now: number
 let archive: KeyArchive
 let feed: PolicyFeed
@@ -40,13 +43,13 @@ const chain = {
 const adopt = async (epoch: number, signedBy = key): Promise<void> => {
   const bytes = document(epoch)
   const daRef = await archive.putPolicy(SignedPolicy.encodeSignedPolicy(SignedPolicy.signPolicy(bytes, { chainId: 84532, registry: address }, [signedBy])))
-  answer = { epoch: BigInt(epoch), adopted: { epoch: BigInt(epoch), digest: sha256(bytes), daRef }, removals: [], away: false }
+  answer = { epoch: BigInt(epoch), adopted: { epoch: BigInt(epoch), digest: sha256(bytes), daRef, keyKinds }, removals: [], away: false }
 }
 
 beforeEach(async () => {
   now = 1_000_000
   archive = new KeyArchive(new MemoryBlobs())
-  answer = { epoch: 0n, adopted: { epoch: 0n, digest: Hex.zero32, daRef: Hex.zero32 }, removals: [], away: false }
+  answer = { epoch: 0n, adopted: { epoch: 0n, digest: Hex.zero32, daRef: Hex.zero32, keyKinds: 0n }, removals: [], away: false }
   feed = new PolicyFeed({ chain, address, chainId: 84532, archive, signers: [Secp256k1.addressOfKey(key)], primitives: Secp256k1.portable, maxAgeMs: 60_000, logger: createLogger('test', 'silent'), now: () => now })
 })
 
@@ -148,6 +151,7 @@ describe('the policy in force', () => {
     ['an envelope that nobody pinned signed', async () => adopt(42, new Uint8Array(32).fill(8)), 'policy-unsigned'],
     ['an envelope that is not in the archive', async () => (await adopt(42), (answer.adopted.daRef = Hex.zero32), undefined), 'is not in the object store'],
     ['an envelope with another document', async () => (await adopt(42), (answer.adopted.digest = sha256(document(7))), undefined), 'another document'],
+    ['an envelope whose document admits a kind that nobody voted for', async () => (await adopt(42), (answer.adopted.keyKinds = 0b0110n), undefined), 'sev-snp'],
   ])('is not %s', async (_what, prepare, message) => {
     await prepare()
     await expect(feed.refresh()).rejects.toThrow(message)

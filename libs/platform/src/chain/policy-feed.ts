@@ -1,5 +1,5 @@
 import { policyRegistryAbi } from '@haca/contracts'
-import { accept, AppError, refuse, type Hex, type Secp256k1, type Verdict } from '@haca/core'
+import { accept, AppError, Receipt, refuse, type Hex, type Secp256k1, type Verdict } from '@haca/core'
 import { Removals, SignedPolicy, type Policy } from '@haca/core/tee'
 import type { KeyArchive } from '../blobs/index.js'
 import type { Logger } from '../log/index.js'
@@ -97,6 +97,7 @@ export class PolicyFeed {
       return
     }
     const document = await this.#open(adopted.digest, adopted.daRef)
+    requireVoted(document, adopted.keyKinds)
     const removed = await this.#removals(epoch.epoch, epoch.removalCount)
     const inForce: InForce = { policy: Removals.withRemovals(document, Number(epoch.epoch), removed), daRef: adopted.daRef, readAtMs }
     this.#inForce = inForce
@@ -131,4 +132,10 @@ export class PolicyFeed {
     }
     return found
   }
+}
+
+/** The chain refuses a vote on kinds of keys that a deployment must not admit, by a mask beside the digest; a document that admits more was not voted for. */
+function requireVoted({ hardware }: Policy.Policy, keyKinds: bigint): void {
+  const unvoted = hardware.find(({ kind }) => kind in Receipt.keyKinds && !((keyKinds >> BigInt(Receipt.keyKinds[kind as Receipt.KeyKind])) & 1n))
+  if (unvoted) throw new AppError('policy.altered', { detail: `the document admits ${unvoted.kind} as ${unvoted.id}; holders were told that it does not` })
 }
