@@ -85,6 +85,29 @@ describe('trust in a key', () => {
     expect(appraisals.hardwareOf(node)).toBe('tdx-spr')
   })
 
+  it('does not come back by the word of a prover that has not seen the newer policy', async () => {
+    await hear(record())
+    await hear(record({ outcome: 'contraindicated', policyEpoch: 43, appraisedAt: now / 1000 + 1 }))
+    now += 2_000
+    await hear(record({ policyEpoch: 42, appraisedAt: now / 1000 }))
+    expect(appraisals.hardwareOf(node)).toBeUndefined()
+  })
+
+  it('does not come back in the second in which it ended', async () => {
+    await hear(record({ outcome: 'contraindicated' }))
+    await hear(record())
+    expect(appraisals.hardwareOf(node)).toBeUndefined()
+  })
+
+  it('is not longer for a prover whose clock is ahead, and what it said then hides nothing that is said later', async () => {
+    await hear(record({ appraisedAt: now / 1000 + 3_000, receivedAt: now / 1000 }))
+    expect(appraisals.hardwareOf(node)).toBeUndefined()
+    await hear(record())
+    expect(appraisals.hardwareOf(node)).toBe('tdx-spr')
+    now += 91_000
+    expect(appraisals.hardwareOf(node)).toBeUndefined()
+  })
+
   it('is nobody’s while the policy cannot be seen', async () => {
     await hear(record())
     current = refuse('policy.stale')

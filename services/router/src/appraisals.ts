@@ -28,7 +28,7 @@ export class Appraisals {
     options.feed.onChange(() => (this.#epochSinceMs = options.now()))
   }
 
-  /** Takes what a prover said; an older record than the one known changes nothing. Throws `appraisal.forged`. */
+  /** Takes what a prover said; an older record than the one known, or one of an older policy, changes nothing. Throws `appraisal.forged`. */
   async hear({ appraisal }: KeyAppraised): Promise<void> {
     if (!appraisal) return
     const { signers, scope, primitives, logger } = this.options
@@ -36,7 +36,12 @@ export class Appraisals {
     if (!by || !signers.some((known) => Hex.equals(known, by))) throw new AppError('appraisal.forged', { detail: 'no prover of ours signed this appraisal' })
     const record = AppraisalRecord.decodeRecord(appraisal.record)
     const known = this.#newest.get(record.node)
-    if (known && known.appraisedAt > record.appraisedAt) return
+    if (record.appraisedAt > this.options.now() / 1000 + AppraisalRecord.CLOCK_SKEW_SECONDS) {
+      // Believed, it would be trust for longer than a renewal gives, and everything said meanwhile would be older.
+      logger.warn({ node: record.node, appraisedAt: record.appraisedAt }, 'appraisal from the future not taken; the clock of a prover, or ours, is wrong')
+      return
+    }
+    if (known && !supersedes(record, known)) return
     if (known?.outcome !== record.outcome) logger.info({ node: record.node, outcome: record.outcome, policyEpoch: record.policyEpoch, hardwareId: record.hardwareId }, 'key appraised')
     this.#newest.set(record.node, record)
     this.#forget()
@@ -58,4 +63,11 @@ export class Appraisals {
     if (this.#newest.size < 10_000) return
     for (const [node, { expiresAt }] of this.#newest) if (expiresAt < this.options.now() / 1000) this.#newest.delete(node)
   }
+}
+
+/** By policy first: a prover that has not seen the newer one says nothing new, however late. In one second, the no counts. */
+function supersedes(record: AppraisalRecord.AppraisalRecord, known: AppraisalRecord.AppraisalRecord): boolean {
+  if (record.policyEpoch !== known.policyEpoch) return record.policyEpoch > known.policyEpoch
+  if (record.appraisedAt !== known.appraisedAt) return record.appraisedAt > known.appraisedAt
+  return known.outcome === 'affirming'
 }
