@@ -1,5 +1,6 @@
 import { Hex, Receipt } from '@haca/core'
 import { createLogger } from '@haca/platform/log'
+import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { certificatesOf, ConfigfsTsm } from './configfs-tsm.js'
 import { Keyring } from './keyring.js'
@@ -14,7 +15,7 @@ const terms = {
 } as unknown as Receipt.Terms
 
 /** Keys of a given life, and what the chain says of each. */
-function ring({ lifeSeconds }: { lifeSeconds: number }) {
+function ring({ lifeSeconds, refusing = () => false }: { lifeSeconds: number; refusing?: () => boolean }) {
   const clock = { now: 1_800_000_000_000 }
   const ended = new Set<string>()
   const stopping = new AbortController()
@@ -22,6 +23,7 @@ function ring({ lifeSeconds }: { lifeSeconds: number }) {
   const enroll = async () => {
     const { privateKey, node } = newKey()
     enrolled.push(node)
+    while (refusing()) await pause(5)
     return createSigner({ scope, keyKind: 255, evidenceId: Hex.zero32, privateKey, expiresAt: clock.now / 1000 + lifeSeconds, now: () => clock.now })
   }
   const keys = { validity: async (node: Hex.Hex) => (ended.has(node) ? ('retired' as const) : ('valid' as const)) }
@@ -65,6 +67,23 @@ describe('a node’s keys', () => {
     await expect.poll(() => enrolled.length).toBe(2)
     await expect.poll(() => keyring.node === enrolled[1]).toBe(true)
     expect(keyring.usable()).toBe(true)
+    stopping.abort()
+    await keyring.ended()
+  })
+
+  it('sign nothing once the chain ended theirs, though the successor is being refused', async () => {
+    let refused = false
+    const { clock, ended, open, stopping, enrolled } = ring({ lifeSeconds: 3_600, refusing: () => refused })
+    const keyring = await open()
+    refused = true
+    clock.now += 2_800_000
+    await expect.poll(() => enrolled.length).toBe(2)
+    expect(keyring.usable()).toBe(true)
+    ended.add(enrolled[0] as string)
+    await expect.poll(() => keyring.usable()).toBe(false)
+    expect(enrolled).toHaveLength(2)
+    refused = false
+    await expect.poll(() => keyring.node === enrolled[1] && keyring.usable()).toBe(true)
     stopping.abort()
     await keyring.ended()
   })

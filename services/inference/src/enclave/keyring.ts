@@ -29,12 +29,15 @@ export class Keyring implements ReceiptSigner {
   #usable = true
   readonly #retired = new Map<string, KeySigner>()
   readonly #running: Promise<void>
+  #enrolledAtMs: number
+  #succession: Promise<void> | undefined
 
   private constructor(
     readonly options: KeyringOptions,
     first: KeySigner,
   ) {
     this.#current = first
+    this.#enrolledAtMs = options.now()
     this.#running = this.#watch()
   }
 
@@ -71,25 +74,32 @@ export class Keyring implements ReceiptSigner {
     return this.#running
   }
 
+  /** Looks at the key in use also while its successor is being enrolled: that may take for ever, and the chain may end this one meanwhile. */
   async #watch(): Promise<void> {
-    const { signal, watchEveryMs, logger } = this.options
-    let enrolledAtMs = this.options.now()
+    const { signal, watchEveryMs, logger, now } = this.options
     while (!signal.aborted) {
       await pause(watchEveryMs, undefined, { signal }).catch(() => undefined)
-      if (signal.aborted) return
+      if (signal.aborted) break
+      const watched = this.#current
       const validity = await this.#validity()
+      if (watched !== this.#current) continue
       if (validity !== undefined) this.#usable = validity === 'valid'
-      const lifeMs = this.#current.expiresAt * 1000 - enrolledAtMs
-      const due = this.#current.expiresAt * 1000 - this.options.now() < lifeMs * overlapShare
-      if (this.#usable && !due) continue
-      if (!this.#usable) logger.warn({ node: this.#current.node, validity }, 'the receipt key may not sign any more; making another')
-      const next = await this.options.enroll().catch((err: unknown) => void (signal.aborted || logger.error({ err }, 'no successor of the receipt key')))
-      if (!next) continue
-      this.#retired.set(this.#current.node, this.#current)
-      this.#current = next
-      this.#usable = true
-      enrolledAtMs = this.options.now()
+      const due = watched.expiresAt * 1000 - now() < (watched.expiresAt * 1000 - this.#enrolledAtMs) * overlapShare
+      if (this.#succession || (this.#usable && !due)) continue
+      if (!this.#usable) logger.warn({ node: watched.node, validity }, 'the receipt key may not sign any more; making another')
+      this.#succession = this.#succeed().finally(() => (this.#succession = undefined))
     }
+    await this.#succession
+  }
+
+  async #succeed(): Promise<void> {
+    const { signal, logger, now } = this.options
+    const next = await this.options.enroll().catch((err: unknown) => void (signal.aborted || logger.error({ err }, 'no successor of the receipt key')))
+    if (!next) return
+    this.#retired.set(this.#current.node, this.#current)
+    this.#current = next
+    this.#usable = true
+    this.#enrolledAtMs = now()
   }
 
   async #validity(): Promise<string | undefined> {
