@@ -15,7 +15,7 @@ export interface ReceiptSigner {
   readonly evidenceId: Hex.Hex
   /** Whether the key may sign now, as far as the chain was seen. */
   usable(): boolean
-  /** Fills in node, evidence, sequence and time, and signs. `discard` gives the sequence number of a receipt that was never shown back. */
+  /** Fills in node, evidence, sequence and time, and signs. `discard` gives the sequence number of a receipt that was never shown back. Throws a retryable `key.unusable`. */
   sign(terms: Receipt.Terms): Receipt.Signed
   discard(signed: Receipt.Signed): void
 }

@@ -95,6 +95,7 @@ describe('a node’s keys', () => {
     await keyring.ended()
     clock.now += 60_000
     expect(keyring.usable()).toBe(false)
+    expect(() => keyring.sign(terms)).toThrow(expect.objectContaining({ code: 'key.unusable', retryable: true }))
   })
 })
 

@@ -1,4 +1,4 @@
-import type { Receipt } from '@haca/core'
+import { AppError, type Receipt } from '@haca/core'
 import type { KeyRegistry } from '@haca/platform/chain'
 import type { Logger } from '@haca/platform/log'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -60,7 +60,9 @@ export class Keyring implements ReceiptSigner {
     return this.#usable && this.options.now() / 1000 < this.#current.expiresAt
   }
 
+  /** A key may end while the model runs: then the answer waits for its successor, rather than being delivered under a receipt that is refuted. */
   sign(terms: Receipt.Terms): Receipt.Signed {
+    if (!this.usable()) throw new AppError('key.unusable', { retryable: true, detail: 'the receipt key may not sign now; a successor is on its way' })
     return this.#current.sign(terms)
   }
 
