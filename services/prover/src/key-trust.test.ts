@@ -294,6 +294,28 @@ describe('a live key', () => {
     await other.live.stop()
   })
 
+  it('is remembered whatever else lies in the archive, and what we did not sign is not', async () => {
+    const blobs = new MemoryBlobs()
+    world = await open(blobs)
+    const record = await enroll()
+    await expect.poll(() => registry.registered.size).toBe(1)
+    await archive.append(`0x${'00'.repeat(20)}`, { record: Uint8Array.of(1, 2, 3), signature: new Uint8Array(65) })
+    // Evidence that nobody handed in here: its challenge was never drawn, and only the record says when it came.
+    const theirs = new Uint8Array(32).fill(8)
+    const bytes = answer({ verifierId: new Uint8Array(32).fill(1), random: new Uint8Array(32), expiresAt: begun / 1000 + 300 }, { key: theirs })
+    const evidenceId = await archive.putEvidence(bytes)
+    const forged = { ...record, node: Secp256k1.addressOfKey(theirs).toLowerCase() as Hex.Hex, evidenceId }
+    await archive.append(forged.node, AppraisalRecord.signRecord(forged, scope, new Uint8Array(32).fill(6)))
+    const other = await open(blobs)
+    now += 1_000
+    await other.live.start(3_600_000)
+    await expect.poll(() => said.map((one) => one.node)).toEqual([record.node])
+    await other.live.renew()
+    await expect.poll(() => said.length).toBe(2)
+    expect([...registry.registered.keys()]).toEqual([record.node])
+    await other.live.stop()
+  })
+
   it('is read from the archive once when it is over, however many there were', async () => {
     const blobs = new MemoryBlobs()
     world = await open(blobs)

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import { AppError, Digest, Hex } from '@haca/core'
+import { AppError, Digest, Hex, Secp256k1 } from '@haca/core'
 import { AppraisalRecord } from '@haca/core/tee'
 import { KeyAppraisedSchema, SignedAppraisalSchema } from '@haca/proto'
 import type { KeyArchive } from '@haca/platform/blobs'
@@ -160,21 +160,30 @@ export class LiveKeys {
 
   /** Keys of the archive whose newest record is affirming and not over, and those that turned and may not be retired yet. */
   async #recall(): Promise<void> {
-    const { archive, now, logger } = this.watch
-    for (const node of await archive.nodes()) {
+    for (const node of await this.watch.archive.nodes()) {
       if (this.#live.has(node) || this.#over.has(node)) continue
-      const records = (await archive.history(node)).map(({ record }) => AppraisalRecord.decodeRecord(record))
-      const record = records.at(-1)
-      const until = Math.max(...records.map(({ expiresAt }) => expiresAt))
-      if (record?.outcome === 'contraindicated' && until > now() / 1000) this.#turned.set(node, until)
-      if (!record || record.outcome !== 'affirming' || until <= now() / 1000) {
-        this.#over.add(node)
-        continue
-      }
-      const bytes = await archive.evidence(record.evidenceId)
-      if (bytes) this.#live.set(node, { bytes, last: record, until })
-      else logger.error({ alarm: 'evidence-lost', node, evidenceId: record.evidenceId }, 'a live key has no archived evidence')
+      await this.#recallOne(node).catch((err: unknown) => this.watch.logger.warn({ err, node }, 'archived key not read; trying again'))
     }
+  }
+
+  async #recallOne(node: Hex.Hex): Promise<void> {
+    const { archive, logger } = this.watch
+    const records = (await archive.history(node)).filter((signed) => this.#isOurs(signed)).map(({ record }) => AppraisalRecord.decodeRecord(record))
+    const record = records.at(-1)
+    if (!record) return
+    const until = Math.max(...records.map(({ expiresAt }) => expiresAt))
+    const lives = until > this.watch.now() / 1000
+    if (lives && record.outcome === 'contraindicated') this.#turned.set(node, until)
+    if (!lives || record.outcome === 'contraindicated') return void this.#over.add(node)
+    const bytes = await archive.evidence(record.evidenceId)
+    if (bytes) this.#live.set(node, { bytes, last: record, until })
+    else logger.error({ alarm: 'evidence-lost', node, evidenceId: record.evidenceId }, 'a live key has no archived evidence')
+  }
+
+  /** When evidence came and that its challenge was drawn here is nowhere but in our record of it. */
+  #isOurs(signed: AppraisalRecord.SignedRecord): boolean {
+    const by = AppraisalRecord.signerOfRecord(signed, this.watch.scope)
+    return by !== undefined && Hex.equals(by, Secp256k1.addressOfKey(this.watch.evidenceKey))
   }
 
   #sign = (record: AppraisalRecord.AppraisalRecord): AppraisalRecord.SignedRecord => AppraisalRecord.signRecord(record, this.watch.scope, this.watch.evidenceKey)
