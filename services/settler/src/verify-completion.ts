@@ -41,6 +41,9 @@ export async function verifyCompletion(message: InferenceCompleted, trust: Trust
     [requestId === expected && receipt.requestId === requestId, 'request id'],
     [receipt.paymentId === payment.paymentId, 'payment id'],
     [receipt.offerHash === offerHash, 'offer'],
+    [receipt.modelHash === offer.offer.modelHash, 'model'],
+    // Which appraisal counts goes by the receipt's epoch: an older one than was sold would undo a removal in it.
+    [receipt.policyEpoch === offer.offer.policyEpoch, 'policy epoch'],
     [Hex.equals(receipt.payer, payment.payer), 'payer'],
     [Hex.equals(receipt.token, payment.token), 'token'],
     [receipt.price <= payment.amount, 'price within the authorisation'],
