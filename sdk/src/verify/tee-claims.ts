@@ -17,7 +17,7 @@ export interface TeeFindings {
 
 /** Everything that rests on hardware, or is said to. */
 export async function teeClaims(bundle: Bundle, receipt: Receipt.Receipt, trust: TeeTrust): Promise<TeeFindings> {
-  if (receipt.keyKind === Receipt.keyKinds.node) return noHardware('the receipt is signed by a plain node key: no hardware is claimed')
+  if (receipt.keyKind === Receipt.keyKinds.node) return ofNodeKey(receipt)
   const onChain = await trust.chain?.keyRecord?.(receipt.node)
   const again = await appraiseAgain(bundle, receipt, trust)
   const marks = [...new Set([...chainMarks(onChain, receipt), ...laterMarks(again, receipt)])]
@@ -35,6 +35,12 @@ const all = (one: Claim): TeeFindings['claims'] => ({ tee_attested: one, tcb_cur
 
 /** Nothing can be said of hardware, for one reason. */
 export const noHardware = (reason: string): TeeFindings => ({ claims: all(unknown(reason)), marks: [] })
+
+/** A plain node key is good for proofs and voids; a receipt of hardware is not its to sign. */
+function ofNodeKey({ mode }: Receipt.Receipt): TeeFindings {
+  if (mode !== Receipt.modes.tee && mode !== Receipt.modes['tee+zkml']) return noHardware('the receipt is signed by a plain node key: no hardware is claimed')
+  return { claims: fallen('the receipt says that hardware vouches for it, and is signed by a plain node key, which none does'), marks: [] }
+}
 
 const fallen = (reason: string): TeeFindings['claims'] => ({ ...all(unknown('the key is not attested')), tee_attested: refuted(reason) })
 

@@ -159,6 +159,8 @@ function route({ offer, decision }: Subject, receipt: Receipt.Receipt, { network
   const signer = Offer.signer(read.value, separator)
   if (!signer || !network.offerSigners.some((known) => Hex.equals(known, signer))) return refuted('the offer is not signed by a known gateway key')
   if (Decision.hash(Decision.fromJson(decision)) !== read.value.offer.decisionHash) return refuted('the decision given is not the one the offer names')
+  if (!Hex.equals(receipt.modelHash, read.value.offer.modelHash)) return refuted(`the model ${read.value.offer.modelHash} was bought, another was delivered`)
+  if (receipt.policyEpoch !== read.value.offer.policyEpoch) return refuted(`it was sold under policy epoch ${read.value.offer.policyEpoch}, the receipt names policy epoch ${receipt.policyEpoch}`)
   if (receipt.mode < read.value.offer.mode) return refuted('less verification was delivered than was bought')
   const considered = decision.candidates.map((c) => `${c.hardware}/${c.mode}: ${c.reason}`).join(', ')
   return claim('asserted', `the gateway signed this decision before it was paid; candidates were ${considered}`, `the gateway key ${signer}`)
