@@ -98,6 +98,8 @@ async function repeat({ attestation, archive }: Bundle, receipt: Receipt.Receipt
   const anchored = await trust.chain?.policyDigestAt?.(record.policyEpoch)
   if (trust.chain?.policyDigestAt && !anchored) return unknown(`the chain does not have policy epoch ${record.policyEpoch}, or not yet where nothing is taken back`)
   if (anchored && anchored !== record.policyDigest) return refuted(`the chain had another policy in epoch ${record.policyEpoch}`)
+  const silent = await silentOnOwnEpoch(receipt, record, later, trust.chain)
+  if (silent) return unknown(silent)
 
   const missing = record.collateral.find(({ digest }) => bytesOf(archive, 'collateral', digest) === 'missing')
   if (missing) return word(`collateral was not given: ${missing.role} of ${missing.piece}`)
@@ -135,6 +137,15 @@ function removalFound(epoch: number, later: readonly Believed[]): string | undef
     if (removal) return `removed in the receipt’s own epoch: ${removal.detail}`
   }
   return undefined
+}
+
+/** The receipt may have been sold under a document that came after the appraisal that counts; whether that one takes the key, only an appraisal under it says. */
+async function silentOnOwnEpoch({ policyEpoch }: Receipt.Receipt, record: AppraisalRecord.AppraisalRecord, later: readonly Believed[], chain: TeeChain | undefined): Promise<string | undefined> {
+  if (!chain?.policyDigestAt || policyEpoch <= record.policyEpoch) return undefined
+  const own = await chain.policyDigestAt(policyEpoch)
+  if (!own) return `the chain does not have policy epoch ${policyEpoch}, which the receipt names, or not yet where nothing is taken back`
+  if (own === record.policyDigest || later.some(({ record: one }) => one.policyDigest === own && one.outcome === 'affirming')) return undefined
+  return `the receipt was sold under another document, of policy epoch ${policyEpoch}, and the bundle has no appraisal of the key under that`
 }
 
 /** Envelopes that hold a document; several may, with other signatures. */

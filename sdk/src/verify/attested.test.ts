@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { fetchArchive, type Attestation, type Shelf } from './attestation.js'
-import { bundleOf, networkOf, outcomeOf, type AttestedCase, type AttestedEvidence, type AttestedVectors } from '../testing/attested-vectors.js'
+import { bundleOf, chainOf, networkOf, outcomeOf, type AttestedCase, type AttestedEvidence, type AttestedVectors } from '../testing/attested-vectors.js'
 import { rootsFrom } from '../roots-file.js'
 import { verify } from './verify.js'
 
@@ -66,5 +66,24 @@ describe('an archive', () => {
     expect(asked.at(-1)?.[1]).toBe(attestation.policies[0]?.digest)
     expect(archive.evidence).toEqual({})
     expect(Object.keys(archive.collateral)).toHaveLength(2)
+  })
+})
+
+describe('a policy that was adopted in the receipt’s own epoch', () => {
+  const one = vectors.cases.find(({ why }) => why === 'a removal in the receipt’s own epoch that the bundle is silent about') as AttestedCase
+  const trust = { network: networkOf(vectors), pinned: true, roots: rootsFrom(vectors.roots) }
+  const sold = one.receipt.policyEpoch
+  /** The chain as it is, with another document from the receipt's epoch on. */
+  const adopted = { ...chainOf(one), removals: async () => [], policyDigestAt: async (epoch: number) => (epoch < sold ? (one.chain.policyDigest ?? undefined) : (`0x${'ab'.repeat(32)}` as const)) }
+
+  it('is not what the key was weighed by, and the bundle is silent about it: then nobody knows', async () => {
+    const { claims } = await verify({ bundle: bundleOf(one, vectors, evidence) }, { ...trust, chain: adopted })
+    expect(claims.tee_attested).toMatchObject({ status: 'unknown', reason: expect.stringContaining(`policy epoch ${sold}`) as string })
+  })
+
+  it('is not said to list what an earlier one lists', async () => {
+    const { claims } = await verify({ bundle: bundleOf(one, vectors, evidence) }, trust)
+    expect(claims.tee_attested.status).toBe('hardware-proven')
+    expect(claims.tee_attested.reason).toContain(`policy epoch ${sold - 1} lists it`)
   })
 })

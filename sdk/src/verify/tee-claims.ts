@@ -115,9 +115,9 @@ function fromHardware(again: Repeated, receipt: Receipt.Receipt): Omit<TeeFindin
   })
   const hold = ({ status, prefix, trust }: Footing, reason: string): Claim => claim(status, `${prefix}${reason}`, trust)
   const known = removals ? '' : '; that nothing of it had been removed by a guardian is the verifier’s word'
-  const judges = `; the signers of policy epoch ${policy.epoch} for what is listed; the verifier ${inForce.signer} for when the evidence came`
+  const judges = `; the signers of policy epoch ${inForce.record.policyEpoch} for what is listed; the verifier ${inForce.signer} for when the evidence came`
 
-  const tee = judged(rulesOf(reasons, 'key'), undefined, () => hold(footing(kind, judges), `${describe(pieces[0])} signed for this key and for nothing else, and policy epoch ${policy.epoch} lists it as ${appraisal.hardwareId}${known}`))
+  const tee = judged(rulesOf(reasons, 'key'), undefined, () => hold(footing(kind, judges), `${describe(pieces[0])} signed for this key and for nothing else, and policy epoch ${inForce.record.policyEpoch} lists it as ${appraisal.hardwareId}${known}`))
   const tcbRules = rulesOf(reasons, 'tcb_current')
   const tcb = judged(tcbRules, tee, () => firmware(pieces[0], detailsOf(tcbRules), hold(footing(kind), detailsOf(tcbRules))))
   const image = judged(rulesOf(reasons, 'image_known'), tee, () => hold(footing(kind, '; the policy’s signers for what the image does'), `the measurements are those of image ${appraisal.imageId}${provenanceOf(policy, appraisal.imageId)}`))
