@@ -31,7 +31,14 @@ let now: number
 let archive: KeyArchive
 let feed: PolicyFeed
 
+/** Unix milliseconds of the newest block that the node has; it stands still where the node does. */
+let newestBlockMs: number | undefined
+
 const chain = {
+  getBlock: async (): Promise<unknown> => {
+    if (answer.away) throw new Error('the chain is away')
+    return { number: 7n, timestamp: BigInt(Math.floor((newestBlockMs ?? now) / 1000)) }
+  },
   readContract: async ({ functionName, args }: { functionName: string; args?: [bigint, bigint] }): Promise<unknown> => {
     if (answer.away) throw new Error('the chain is away')
     if (functionName === 'current') return [{ epoch: answer.epoch, startedAt: answer.startedAt ?? 0n, policyEpoch: answer.adopted.epoch, removalCount: BigInt(answer.removals.length) }, answer.adopted]
@@ -48,6 +55,7 @@ const adopt = async (epoch: number, signedBy = key): Promise<void> => {
 
 beforeEach(async () => {
   now = 1_000_000
+  newestBlockMs = undefined
   archive = new KeyArchive(new MemoryBlobs())
   answer = { epoch: 0n, adopted: { epoch: 0n, digest: Hex.zero32, daRef: Hex.zero32, keyKinds: 0n }, removals: [], away: false }
   feed = new PolicyFeed({ chain, address, chainId: 84532, archive, signers: [Secp256k1.addressOfKey(key)], primitives: Secp256k1.portable, maxAgeMs: 60_000, logger: createLogger('test', 'silent'), now: () => now })
@@ -83,6 +91,21 @@ describe('the policy in force', () => {
     now += 1
     expect(epoch()).toBe('policy.stale')
     answer.away = false
+    await feed.refresh()
+    expect(epoch()).toBe(42)
+  })
+
+  it('goes stale when the node that answers has seen no block for too long', async () => {
+    await adopt(42)
+    await feed.refresh()
+    newestBlockMs = now
+    now += 60_001
+    await feed.refresh()
+    expect(epoch()).toBe('policy.stale')
+    newestBlockMs = now - 2_000
+    await feed.refresh()
+    expect(epoch()).toBe(42)
+    newestBlockMs = 0 // another node, which is behind, makes nothing unseen
     await feed.refresh()
     expect(epoch()).toBe(42)
   })

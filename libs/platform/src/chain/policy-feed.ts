@@ -10,7 +10,7 @@ export interface InForce {
   policy: Policy.Policy
   /** SHA-256 of the signed envelope, its name in the archive. */
   daRef: Hex.Hex
-  /** Unix milliseconds. */
+  /** Unix milliseconds, by the newest block that said so. */
   readAtMs: number
 }
 
@@ -84,11 +84,13 @@ export class PolicyFeed {
   /** Reads the chain once. Throws `policy.missing` or PolicyError where the document in force cannot be had; then nothing changes. */
   async refresh(): Promise<void> {
     const { chain, address, now } = this.options
-    const readAtMs = now()
-    const call = { address, abi: policyRegistryAbi } as const
+    // A node that stands still answers what was true when it stopped; everything is asked of one block, and is as old as that.
+    const block = await chain.getBlock({ blockTag: 'latest' })
+    const known = this.#inForce
+    const readAtMs = Math.max(Math.min(now(), Number(block.timestamp) * 1000), known?.readAtMs ?? 0)
+    const call = { address, abi: policyRegistryAbi, blockNumber: block.number } as const
     const [epoch, adopted] = await chain.readContract({ ...call, functionName: 'current' })
     if (adopted.epoch === 0n) throw new AppError('policy.missing', { retryable: true, detail: 'holders have adopted no policy yet' })
-    const known = this.#inForce
     // A node that lags behind another answers with yesterday's epoch; what was taken away since stays away.
     if (known && epoch.epoch < BigInt(known.policy.epoch)) return
     const said = [epoch.epoch, epoch.startedAt, epoch.policyEpoch, epoch.removalCount, adopted.digest].join()
@@ -98,7 +100,7 @@ export class PolicyFeed {
     }
     const document = await this.#open(adopted.digest, adopted.daRef)
     requireVoted(document, adopted.keyKinds)
-    const removed = await this.#removals(epoch.epoch, epoch.removalCount)
+    const removed = await this.#removals(epoch.epoch, epoch.removalCount, block.number)
     const inForce: InForce = { policy: Removals.withRemovals(document, Number(epoch.epoch), removed), daRef: adopted.daRef, readAtMs }
     this.#inForce = inForce
     this.#said = said
@@ -118,11 +120,11 @@ export class PolicyFeed {
   }
 
   /** What is removed in an epoch, of the first `count` removals. Another node of the chain may answer than the one that counted them, and be behind it. */
-  async #removals(inEpoch: bigint, count: bigint): Promise<Removals.Removal[]> {
+  async #removals(inEpoch: bigint, count: bigint, blockNumber: bigint): Promise<Removals.Removal[]> {
     const found: Removals.Removal[] = []
     for (let from = 0n; from < count; from += pageSize) {
       const limit = count - from < pageSize ? count - from : pageSize
-      const page = await this.options.chain.readContract({ address: this.options.address, abi: policyRegistryAbi, functionName: 'removals', args: [from, limit] })
+      const page = await this.options.chain.readContract({ address: this.options.address, abi: policyRegistryAbi, functionName: 'removals', args: [from, limit], blockNumber })
       if (BigInt(page.length) !== limit) throw new AppError('policy.behind', { retryable: true, detail: `of ${count} removals only ${from + BigInt(page.length)} were answered` })
       for (const { kind, value, reason, removedIn, restoredIn } of page) {
         const entry = Removals.REMOVAL_ENTRIES[kind]
