@@ -282,6 +282,18 @@ describe('a live key', () => {
     await expect.poll(() => said.at(-1)?.appraisedAt).toBe(now / 1000)
   })
 
+  it('is renewed while a vendor keeps another one waiting', async () => {
+    const other = new Uint8Array(32).fill(8)
+    await enroll()
+    await enroll({ key: other })
+    const collateral = world.collateral.endorsements.bind(world.collateral)
+    const slow = new Promise<never>(() => undefined)
+    world.collateral.endorsements = (piece, collection, at) => (Hex.fromBytes(collection.binding.receiptKey) === Hex.fromBytes(Secp256k1.publicKeyOf(nodeKey)) ? slow : collateral(piece, collection, at))
+    now += 15_000
+    void world.live.renew()
+    await expect.poll(() => said.at(-1)).toMatchObject({ node: Secp256k1.addressOfKey(other).toLowerCase(), appraisedAt: now / 1000 })
+  })
+
   it('is remembered by another prover, from the archive alone', async () => {
     const blobs = new MemoryBlobs()
     world = await open(blobs)

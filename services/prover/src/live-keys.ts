@@ -72,7 +72,7 @@ export class LiveKeys {
     await this.#turn
   }
 
-  /** Appraises every live key again. Calls that come while one runs share the next one. */
+  /** Appraises every live key again, all at once: one may wait for its vendor. Calls that come while one runs share the next one. */
   async renew(): Promise<void> {
     if (this.#turn) {
       this.#again = true
@@ -81,9 +81,7 @@ export class LiveKeys {
     this.#turn = (async () => {
       do {
         this.#again = false
-        for (const node of this.#live.keys()) {
-          await this.#renewOne(node).catch((err: unknown) => this.watch.logger.warn({ err, node }, 'key not appraised again; its trust runs out if this goes on'))
-        }
+        await Promise.all([...this.#live.keys()].map((node) => this.#renewOne(node).catch((err: unknown) => this.watch.logger.warn({ err, node }, 'key not appraised again; its trust runs out if this goes on'))))
         for (const [node, until] of this.#turned) this.#write(`retire ${node}`, () => this.#retire(node, until))
       } while (this.#again && !this.#stopped)
     })().finally(() => (this.#turn = undefined))
