@@ -104,6 +104,27 @@ describe('synthetic evidence under roots of its own', () => {
   })
 })
 
+describe('what strangers make us ask', () => {
+  it('is remembered for as many subjects as have room, and the oldest makes way', async () => {
+    const report = Vectors.readVector('sev-snp/azure-genoa.report')
+    const w = world('2026-06-01T00:00:00Z')
+    // Nobody but AMD can tell an invented chip from a real one, so that each is asked about.
+    const invented = (n: number): Collection.KeyCollection => {
+      const bytes = new Uint8Array(report)
+      new DataView(bytes.buffer).setUint32(0x1a0, n)
+      return collectionOf('sev-snp', bytes)
+    }
+    const ask = async (n: number): Promise<unknown> => w.collateral.endorsements('machine', invented(n), new Date(w.clock.now))
+    const asked = (): number => vendor.asked.filter((path) => path.startsWith('/vcek/v1/Genoa/00000000')).length
+    await ask(0)
+    await ask(0)
+    expect(asked()).toBe(1)
+    for (let n = 1; n <= 1_000; n += 50) await Promise.all(Array.from({ length: 50 }, (_, i) => ask(n + i)))
+    await ask(0)
+    expect(asked()).toBe(2)
+  })
+})
+
 describe('a vendor is asked', () => {
   beforeEach(() => void Object.assign(vendor.replies, genuine()))
 

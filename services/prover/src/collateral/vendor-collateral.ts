@@ -32,6 +32,8 @@ interface InUse {
 const forgetMs = 24 * 3_600_000
 /** After a failure, a vendor is left alone for so long, and longer where it said that there is no such thing. */
 const restMs = { unreachable: 30_000, unknown: 10 * 60_000 } as const
+/** Failures that are remembered. */
+const failedMax = 1_000
 
 /**
  * Endorsements as vendors publish them. The first sight of a platform asks its vendor and waits; afterwards they come from the library, and a calendar
@@ -136,13 +138,23 @@ export class VendorCollateral implements Collateral {
         () => void this.#failed.delete(need.subject),
         (error: unknown) => {
           const rest = Errors.find(error)?.code === 'collateral.unknown' ? restMs.unknown : restMs.unreachable
-          this.#failed.set(need.subject, { until: this.options.now() + rest, error })
+          this.#leaveAlone(need.subject, { until: this.options.now() + rest, error })
           throw error
         },
       )
       .finally(() => this.#asking.delete(need.subject))
     this.#asking.set(need.subject, asking)
     return asking
+  }
+
+  /** Chips and manifests are asked about by the names that unproven reports give them, so that a stranger can invent any number. */
+  #leaveAlone(subject: string, failure: { until: number; error: unknown }): void {
+    this.#failed.delete(subject)
+    for (const oldest of this.#failed.keys()) {
+      if (this.#failed.size < failedMax) break
+      this.#failed.delete(oldest)
+    }
+    this.#failed.set(subject, failure)
   }
 
   async #fetch({ subject, context }: Need): Promise<void> {
