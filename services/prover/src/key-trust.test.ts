@@ -306,6 +306,19 @@ describe('a live key', () => {
     await other.live.stop()
   })
 
+  it('is not lost to a prover whose clock is behind the one that took it in', async () => {
+    const blobs = new MemoryBlobs()
+    world = await open(blobs)
+    await enroll()
+    const other = await open(blobs)
+    now -= 2_000
+    await other.live.start(3_600_000)
+    await expect.poll(() => said.length).toBe(1)
+    expect(failed(said[0]!)).toEqual([])
+    await other.live.stop()
+    expect(registry.retired).toEqual([])
+  })
+
   it('is remembered whatever else lies in the archive, and what we did not sign is not', async () => {
     const blobs = new MemoryBlobs()
     world = await open(blobs)

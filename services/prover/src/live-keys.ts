@@ -106,7 +106,8 @@ export class LiveKeys {
     const policy = this.watch.feed.current()
     if (!live) return
     if (!policy.ok) throw new AppError(policy.reason, { retryable: true, ...(policy.detail ? { detail: policy.detail } : {}) })
-    const at = new Date(this.watch.now())
+    // Another prover may have taken the key in a moment ago, by a clock that is ahead of ours.
+    const at = new Date(Math.max(this.watch.now(), live.last.receivedAt * 1000))
     const record = await appraiseEvidence(live.bytes, { receivedAt: new Date(live.last.receivedAt * 1000), at, policy: policy.value.policy }, this.watch)
     const expired = record.outcome === 'contraindicated' && at.getTime() / 1000 >= live.until
     if (expired) {
