@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Hex, Secp256k1 } from '@haca/core'
-import { AttestationStatement, Base64, type AppraisalRecord } from '@haca/core/tee'
+import { AppraisalRecord, AttestationStatement, Base64 } from '@haca/core/tee'
 import { describe, expect, it } from 'vitest'
 import { networkOf, type AttestedEvidence, type AttestedVectors } from '../testing/attested-vectors.js'
 import { readLiveKeys } from './live-keys.js'
@@ -26,6 +26,12 @@ function answer(change: Partial<AttestationStatement.AttestationStatement> = {},
   return { statement: Base64.encodeBase64Url(signed.statement), signature: Hex.fromBytes(signed.signature) }
 }
 
+/** The statement with one key whose record says something else, signed by somebody or other. */
+function withRecord(change: Partial<AppraisalRecord.AppraisalRecord>): { statement: string; signature: Hex.Hex } {
+  const record = { ...AppraisalRecord.decodeRecord(signedRecord('tdx').record), ...change }
+  return answer({ keys: [{ node: record.node, appraisal: AppraisalRecord.signRecord(record, { chainId: vectors.chainId, registry: vectors.teeRegistry }, gatewayKey) }] })
+}
+
 describe('the keys that live', () => {
   it('are believed of a pinned gateway, and each says whether a pinned verifier appraised it', () => {
     const { keys, policyEpoch, gateway } = readLiveKeys(answer(), nonce, network)
@@ -37,6 +43,10 @@ describe('the keys that live', () => {
     ['of another nonce', answer({ nonce: Hex.zero32 }), 'another nonce'],
     ['of another chain', answer({ chainId: 8453 }), 'another deployment'],
     ['of another log', answer({ settlementLog: Hex.zeroAddress }), 'another deployment'],
+    ['of another registry of keys', answer({ teeRegistry: Hex.zeroAddress }), 'another deployment'],
+    ['of another registry of policies', answer({ policyRegistry: Hex.zeroAddress }), 'another deployment'],
+    ['whose newest appraisal is against one', withRecord({ outcome: 'contraindicated' }), 'does not live'],
+    ['of which one had run out', withRecord({ expiresAt: 1_768_046_460 }), 'does not live'],
     ['of another gateway', answer({}, new Uint8Array(32).fill(4)), 'no known gateway key'],
     ['under another signature', { ...answer(), signature: answer({ at: 1 }).signature }, 'no known gateway key'],
     ['that are no statement', { statement: '=', signature: '0x' }, 'no signed statement'],

@@ -36,10 +36,15 @@ export function readLiveKeys(answer: unknown, nonce: Hex.Hex, network: Network):
   if (!gateway) throw inauthentic('the statement is signed by no known gateway key')
   const { keys, ...statement } = AttestationStatement.decodeStatement(bytes)
   if (!Hex.equals(statement.nonce, nonce)) throw inauthentic('the statement answers another nonce')
-  if (statement.chainId !== network.chainId || !Hex.equals(statement.settlementLog, network.settlementLog)) throw inauthentic('the statement is of another deployment')
-  const scope = { chainId: network.chainId, registry: network.teeRegistry ?? statement.teeRegistry }
+  const { teeRegistry = statement.teeRegistry, policyRegistry = statement.policyRegistry } = network
+  const ours = Hex.equals(statement.settlementLog, network.settlementLog) && Hex.equals(statement.teeRegistry, teeRegistry) && Hex.equals(statement.policyRegistry, policyRegistry)
+  if (statement.chainId !== network.chainId || !ours) throw inauthentic('the statement is of another deployment')
+  const scope = { chainId: network.chainId, registry: teeRegistry }
   const { at, policyEpoch, policyDigest, omitted } = statement
-  return { at, policyEpoch, policyDigest, omitted, gateway, keys: keys.map(({ appraisal }) => liveKey(appraisal, scope, network.evidenceSigners ?? [])) }
+  const live = keys.map(({ appraisal }) => liveKey(appraisal, scope, network.evidenceSigners ?? []))
+  const dead = live.find(({ record }) => record.outcome !== 'affirming' || record.expiresAt <= at)
+  if (dead) throw inauthentic(`the statement lists ${dead.record.node}, which by its own appraisal does not live`)
+  return { at, policyEpoch, policyDigest, omitted, gateway, keys: live }
 }
 
 function liveKey(appraisal: AppraisalRecord.SignedRecord, scope: AppraisalRecord.RecordScope, signers: readonly Hex.Hex[]): LiveKey {
