@@ -12,7 +12,7 @@ import {
 } from '@haca/proto'
 import { BatchLedger, KeyArchive, openBlobs, type Blobs } from '@haca/platform/blobs'
 import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
-import { openChain, openPolicyFeed, tokenOf, type PolicyFeed } from '@haca/platform/chain'
+import { KeyRegistry, openChain, openPolicyFeed, tokenOf, type PolicyFeed } from '@haca/platform/chain'
 import { loadPrimitives } from '@haca/platform/crypto'
 import { GrpcClient, GrpcServer } from '@haca/platform/grpc'
 import type { Logger } from '@haca/platform/log'
@@ -117,7 +117,8 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   const records = new KeyRecords(archive, now)
   const reader = { blobs, ledger, claims, scope, records }
   const registries = { teeRegistry: env.TEE_REGISTRY_ADDRESS, policyRegistry: env.POLICY_REGISTRY_ADDRESS }
-  const attesting: Attesting = { records, policy, deployment: { chainId: env.CHAIN_ID, settlementLog: scope.log, ...registries }, offerKey: terms.offerKey, now }
+  const keys = new KeyRegistry(chain, env.TEE_REGISTRY_ADDRESS, { maxAgeMs: 5_000, now })
+  const attesting: Attesting = { records, keys, policy, deployment: { chainId: env.CHAIN_ID, settlementLog: scope.log, ...registries }, offerKey: terms.offerKey, now }
 
   await bus.ensure([EvidenceProducedSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentSettledSchema, PaymentFailedSchema, PaymentRequestedSchema, BatchSettledSchema].map((schema) => ({ schema })))
   await claims.open()

@@ -34,7 +34,7 @@ const recordsAt = (archive: KeyArchive, ms = issuedAtMs): KeyRecords => new KeyR
 const nonce: Hex.Hex = `0x${'5a'.repeat(32)}`
 const inForce: PolicyInForce = { current: () => ({ ok: true, value: { policy: { epoch: 43, digest: 'ab'.repeat(32) } as Policy.Policy, daRef: Hex.zero32, readAtMs: 0 } }) }
 const attesting = (records: KeyRecords, policy = inForce): Attesting => ({
-  ...{ records, policy, offerKey: new Uint8Array(32).fill(1), now: () => issuedAtMs },
+  ...{ records, keys: { validity: async () => 'valid' as const }, policy, offerKey: new Uint8Array(32).fill(1), now: () => issuedAtMs },
   deployment: { chainId: vectors.chainId, settlementLog: vectors.log, teeRegistry: vectors.teeRegistry, policyRegistry: vectors.policyRegistry },
 })
 
