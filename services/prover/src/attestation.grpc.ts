@@ -11,7 +11,7 @@ export const attestationService = (enrolment: Enrolment): Handlers<typeof Attest
     spoken(async () => {
       const policy = enrolment.feed.current()
       if (!policy.ok) throw new AppError(policy.reason, { retryable: true, ...(policy.detail ? { detail: policy.detail } : {}) })
-      const challenge = await drawChallenge(Wire.address(request.node, 'node'), enrolment)
+      const challenge = drawChallenge(Wire.address(request.node, 'node'), enrolment)
       return create(ChallengeResponseSchema, {
         ...{ verifierId: challenge.verifierId, random: challenge.random, expiresAt: BigInt(challenge.expiresAt) },
         policyDigest: Hex.toBytes(`0x${policy.value.policy.digest}`),

@@ -1,7 +1,7 @@
 import { AppError, Digest, Hex } from '@haca/core'
 import { Appraisal, AppraisalRecord, AttestationError, Collection, type KeyBinding } from '@haca/core/tee'
-import { randomBytes } from 'node:crypto'
 import { appraiseEvidence, nodeOf } from './appraise-evidence.js'
+import { isMadeFor, makeChallenge } from './challenges.js'
 import type { LiveKeys, Watch } from './live-keys.js'
 import type { Challenges } from './ports.js'
 
@@ -13,11 +13,8 @@ export interface Enrolment extends Watch {
 }
 
 /** Draws a challenge for a key; good for one answer within five minutes. */
-export async function drawChallenge(node: Hex.Hex, { challenges, verifierId, now }: Enrolment): Promise<KeyBinding.Challenge> {
-  const challenge = { verifierId, random: new Uint8Array(randomBytes(32)), expiresAt: Math.floor(now() / 1000) + Appraisal.CHALLENGE_SECONDS_MAX }
-  await challenges.put(challenge, node)
-  return challenge
-}
+export const drawChallenge = (node: Hex.Hex, { verifierId, evidenceKey, now }: Enrolment): KeyBinding.Challenge =>
+  makeChallenge(node, { verifierId, expiresAt: Math.floor(now() / 1000) + Appraisal.CHALLENGE_SECONDS_MAX, key: evidenceKey })
 
 /**
  * Takes the evidence that answers a challenge. What the hardware and the policy say of it is in the record that is answered; only what could
@@ -40,11 +37,10 @@ export async function enrollKey(bytes: Uint8Array, world: Enrolment): Promise<Ap
   return world.live.admit(bytes, record)
 }
 
-async function answerChallenge({ challenge }: Collection.KeyCollection, node: Hex.Hex, { challenges, verifierId }: Enrolment): Promise<void> {
-  const ours = Hex.fromBytes(challenge.verifierId) === Hex.fromBytes(verifierId)
-  const drawnFor = ours ? await challenges.take(challenge) : undefined
-  if (!drawnFor) throw new AppError('challenge.unknown', { detail: 'this challenge was not drawn here, was answered already or ran out; ask for another one' })
-  if (!Hex.equals(drawnFor, node)) throw new AppError('challenge.unknown', { detail: `this challenge was drawn for ${drawnFor}, the evidence is for ${node}` })
+async function answerChallenge({ challenge }: Collection.KeyCollection, node: Hex.Hex, { challenges, verifierId, evidenceKey }: Enrolment): Promise<void> {
+  const ours = Hex.fromBytes(challenge.verifierId) === Hex.fromBytes(verifierId) && isMadeFor(node, challenge, evidenceKey)
+  if (!ours) throw new AppError('challenge.unknown', { detail: `this challenge was not drawn here, or not for ${node}; ask for another one` })
+  if (!(await challenges.spend(challenge))) throw new AppError('challenge.unknown', { detail: 'this challenge was answered already; ask for another one' })
 }
 
 function decode(bytes: Uint8Array): Collection.KeyCollection {

@@ -102,7 +102,7 @@ function answer(challenge: KeyBinding.Challenge, { key = nodeKey, change = {} as
 }
 
 const enroll = async (options: Parameters<typeof answer>[1] = {}): Promise<AppraisalRecord.AppraisalRecord> => {
-  const challenge = await drawChallenge(Secp256k1.addressOfKey(options.key ?? nodeKey), world)
+  const challenge = drawChallenge(Secp256k1.addressOfKey(options.key ?? nodeKey), world)
   return AppraisalRecord.decodeRecord((await enrollKey(answer(challenge, options), world)).record)
 }
 const failed = ({ reasons }: AppraisalRecord.AppraisalRecord): string[] => reasons.filter(({ ok }) => !ok).map(({ rule }) => rule)
@@ -127,7 +127,7 @@ describe('a key that answers its challenge', () => {
   })
 
   it('gets the same answer when it hands the same in again', async () => {
-    const bytes = answer(await drawChallenge(node, world))
+    const bytes = answer(drawChallenge(node, world))
     const first = await enrollKey(bytes, world)
     expect(await enrollKey(bytes, world)).toEqual(first)
     expect(await archive.history(node)).toHaveLength(1)
@@ -138,7 +138,7 @@ describe('a key that answers its challenge', () => {
     await expect.poll(() => registry.registered.size).toBe(1)
     now += 1_000
     // Everybody can draw a challenge for any address, and knows the public key of whoever has signed anything.
-    const challenge = await drawChallenge(node, world)
+    const challenge = drawChallenge(node, world)
     const forged = answer(challenge, { machine: { user_data: new Uint8Array(32), debug: true } })
     expect(AppraisalRecord.decodeRecord((await enrollKey(forged, world)).record).outcome).toBe('contraindicated')
     const history = await archive.history(node)
@@ -173,21 +173,27 @@ describe('a key that answers its challenge', () => {
 
 describe('a challenge', () => {
   it('is answered once', async () => {
-    const challenge = await drawChallenge(node, world)
+    const challenge = drawChallenge(node, world)
     await enrollKey(answer(challenge), world)
     await expect(enrollKey(answer(challenge, { change: { session: new Uint8Array(16).fill(1) } }), world)).rejects.toMatchObject({ code: 'challenge.unknown' })
   })
 
   it('is for one key, and of this verifier', async () => {
-    const challenge = await drawChallenge(node, world)
+    const challenge = drawChallenge(node, world)
     await expect(enrollKey(answer(challenge, { key: new Uint8Array(32).fill(8) }), world)).rejects.toMatchObject({ code: 'challenge.unknown' })
     const own = { ...challenge, random: new Uint8Array(32).fill(4) }
     await expect(enrollKey(answer(own), world)).rejects.toMatchObject({ code: 'challenge.unknown' })
     await expect(enrollKey(answer({ ...challenge, verifierId: new Uint8Array(32).fill(2) }), world)).rejects.toMatchObject({ code: 'challenge.unknown' })
   })
 
+  it('is good however many were drawn since, by whomever', async () => {
+    const challenge = drawChallenge(node, world)
+    for (let n = 0; n < 10_002; n++) drawChallenge(`0x${n.toString(16).padStart(40, '0')}`, world)
+    expect(failed(AppraisalRecord.decodeRecord((await enrollKey(answer(challenge), world)).record))).toEqual([])
+  })
+
   it('runs out', async () => {
-    const challenge = await drawChallenge(node, world)
+    const challenge = drawChallenge(node, world)
     now += 301_000
     expect(failed(AppraisalRecord.decodeRecord((await enrollKey(answer(challenge), world)).record))).toContain('challenge.fresh')
   })

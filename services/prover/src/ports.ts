@@ -33,9 +33,8 @@ export interface Collateral {
   onChange(listener: () => void): () => void
 }
 
-/** Challenges given out and not answered yet. */
+/** Challenges that were answered. */
 export interface Challenges {
-  put(challenge: KeyBinding.Challenge, node: Hex.Hex): Promise<void>
-  /** Takes a challenge out for good: answers whose it was, once. */
-  take(challenge: KeyBinding.Challenge): Promise<Hex.Hex | undefined>
+  /** Spends a challenge: answers true the first time, and never again. */
+  spend(challenge: KeyBinding.Challenge): Promise<boolean>
 }

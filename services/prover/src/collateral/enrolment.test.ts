@@ -65,7 +65,7 @@ afterEach(async () => {
 
 /** What the node hands in: a quote over its key and the challenge. */
 async function handIn(): Promise<Uint8Array> {
-  const challenge = await drawChallenge(node, world)
+  const challenge = drawChallenge(node, world)
   const binding: KeyBinding.KeyBinding = {
     ...{ v: 1, domain: KeyBinding.BINDING_DOMAIN, chainId: 84532, registry: Hex.toBytes(`0x${'11'.repeat(20)}`), nodeId: new Uint8Array(32), kind: 'tdx' },
     ...{ receiptKey: Secp256k1.publicKeyOf(nodeKey), hpkeKey: null, tlsSpki: null, models: [Hex.toBytes(`0x${PolicyBuilder.MODEL_HASH}`)], imageId: 'engine-1.8.0', session: new Uint8Array(16), gpu: [] },
