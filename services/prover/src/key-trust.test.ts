@@ -330,7 +330,7 @@ describe('a live key', () => {
     world = await open(blobs)
     const record = await enroll()
     await expect.poll(() => registry.registered.size).toBe(1)
-    await archive.append(`0x${'00'.repeat(20)}`, { record: Uint8Array.of(1, 2, 3), signature: new Uint8Array(65) })
+    for (const folder of [record.node, Hex.zeroAddress]) await archive.append(folder, { record: Uint8Array.of(1, 2, 3), signature: new Uint8Array(65) })
     // Evidence that nobody handed in here: its challenge was never drawn, and only the record says when it came.
     const theirs = new Uint8Array(32).fill(8)
     const bytes = answer({ verifierId: new Uint8Array(32).fill(1), random: new Uint8Array(32), expiresAt: begun / 1000 + 300 }, { key: theirs })

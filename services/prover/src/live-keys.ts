@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { AppError, Digest, Hex, Secp256k1 } from '@haca/core'
-import { AppraisalRecord } from '@haca/core/tee'
+import { AppraisalRecord, AttestationError } from '@haca/core/tee'
 import { KeyAppraisedSchema, SignedAppraisalSchema } from '@haca/proto'
 import type { KeyArchive } from '@haca/platform/blobs'
 import type { Bus } from '@haca/platform/bus'
@@ -126,6 +126,7 @@ export class LiveKeys {
     } else {
       this.#live.delete(node)
       this.#turned.set(node, live.until)
+      this.#write(`retire ${node}`, () => this.#retire(node, live.until))
     }
     await this.#say(node, signed)
   }
@@ -167,13 +168,16 @@ export class LiveKeys {
 
   async #recallOne(node: Hex.Hex): Promise<void> {
     const { archive, logger } = this.watch
-    const records = (await archive.history(node)).filter((signed) => this.#isOurs(signed)).map(({ record }) => AppraisalRecord.decodeRecord(record))
+    const readable = (await archive.history(node)).flatMap(readRecord)
+    const seconds = this.watch.now() / 1000
+    // Most keys of an old archive are over; a signature takes a millisecond to check.
+    if (readable.length > 0 && readable.every(({ record }) => record.expiresAt <= seconds)) return void this.#over.add(node)
+    const records = readable.filter(({ signed }) => this.#isOurs(signed)).map(({ record }) => record)
     const record = records.at(-1)
     if (!record) return
     const until = Math.max(...records.map(({ expiresAt }) => expiresAt))
-    const lives = until > this.watch.now() / 1000
-    if (lives && record.outcome === 'contraindicated') this.#turned.set(node, until)
-    if (!lives || record.outcome === 'contraindicated') return void this.#over.add(node)
+    if (record.outcome === 'contraindicated') this.#turned.set(node, until)
+    if (until <= seconds || record.outcome === 'contraindicated') return void this.#over.add(node)
     const bytes = await archive.evidence(record.evidenceId)
     if (bytes) this.#live.set(node, { bytes, last: record, until })
     else logger.error({ alarm: 'evidence-lost', node, evidenceId: record.evidenceId }, 'a live key has no archived evidence')
@@ -189,6 +193,16 @@ export class LiveKeys {
 
   async #say(node: Hex.Hex, { record, signature }: AppraisalRecord.SignedRecord): Promise<void> {
     await this.watch.bus.publish(KeyAppraisedSchema, create(KeyAppraisedSchema, { node: Hex.toBytes(node), appraisal: create(SignedAppraisalSchema, { record, signature }) }))
+  }
+}
+
+/** A record of the archive with its signature; nothing where it cannot be read. */
+function readRecord(signed: AppraisalRecord.SignedRecord): { signed: AppraisalRecord.SignedRecord; record: AppraisalRecord.AppraisalRecord }[] {
+  try {
+    return [{ signed, record: AppraisalRecord.decodeRecord(signed.record) }]
+  } catch (error) {
+    if (error instanceof AttestationError) return []
+    throw error
   }
 }
 
