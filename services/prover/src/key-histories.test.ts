@@ -51,6 +51,15 @@ describe('the history of a key', () => {
     expect(await epochs(second)).toEqual([1, 2])
   })
 
+  it('is in the order of its appraisals, whichever prover’s was stored first', async () => {
+    const at = (appraisedAt: number, policyEpoch: number): Promise<void> => archive.append(node, AppraisalRecord.signRecord({ ...record, appraisedAt, policyEpoch }, recordScope, ours))
+    await at(second + 10, 4)
+    await at(second + 8, 2)
+    await at(second + 8, 1)
+    await at(second + 10, 3)
+    expect(await epochs(second)).toEqual([1, 2, 3, 4])
+  })
+
   it('is never remembered as empty', async () => {
     expect(await epochs(second)).toEqual([])
     await say(1)

@@ -42,6 +42,7 @@ export class KeyHistories {
       const by = AppraisalRecord.signerOfRecord(one, recordScope, primitives)
       return by !== undefined && Hex.equals(by, evidenceSigner)
     })
-    return ours.map(({ record }) => AppraisalRecord.decodeRecord(record))
+    // Two provers may store what they found in another order than they found it; whoever appraises again goes by the same one.
+    return ours.map(({ record }) => AppraisalRecord.decodeRecord(record)).sort((a, b) => a.appraisedAt - b.appraisedAt || a.policyEpoch - b.policyEpoch)
   }
 }
