@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { Hex, Receipt, Secp256k1 } from '@haca/core'
-import type { AppraisalRecord } from '@haca/core/tee'
+import { Removals, type AppraisalRecord } from '@haca/core/tee'
 import { InferenceCompletedSchema, Verdict } from '@haca/proto'
 import { Wire } from '@haca/platform/wire'
 import { describe, expect, it } from 'vitest'
@@ -23,8 +23,9 @@ const record: AppraisalRecord.AppraisalRecord = {
 }
 
 /** What the prover says of a receipt whose key the registry holds for good: the rules that do not hold. */
-async function failing(change: Partial<Receipt.Receipt>, history: AppraisalRecord.AppraisalRecord[]): Promise<string[]> {
+async function failing(change: Partial<Receipt.Receipt>, history: AppraisalRecord.AppraisalRecord[], removed: Removals.Removal[] = []): Promise<string[]> {
   const appraiser = {
+    removed: () => removed,
     ...{ histories: { of: async () => history }, keys: { validity: async () => 'valid' }, scope, primitives: { ...Secp256k1.portable, sign: Secp256k1.sign } },
     ...{ evidenceKey: new Uint8Array(32).fill(5), simulatedAllowed: false, now: () => issuedAt * 1000 },
   } as unknown as Appraiser
@@ -45,6 +46,18 @@ describe('a receipt', () => {
     const shortened = { ...record, policyEpoch: 43, appraisedAt: issuedAt - 300, expiresAt: issuedAt - 1 }
     expect(await failing({ policyEpoch: 43 }, [record, shortened])).toEqual(['key-appraised'])
     expect(await failing({ policyEpoch: 43 }, [record, { ...shortened, expiresAt: issuedAt }])).toEqual([])
+  })
+
+  it('is not of hardware that was removed in its own epoch, though the key was next appraised in a later one', async () => {
+    const removal: Removals.Removal = { entry: 'product', value: 'tdx/fmspc:00', reason: 'an incident', epoch: 43 }
+    const other: Removals.Removal = { entry: 'platform', value: 'aa', reason: 'another', epoch: 43 }
+    const turned: AppraisalRecord.AppraisalRecord = {
+      ...{ ...record, policyEpoch: 44, appraisedAt: issuedAt + 2, expiresAt: issuedAt + 2, outcome: 'contraindicated' },
+      reasons: [{ rule: 'machine.removed', ok: false, detail: Removals.describeRemoval(removal) }],
+    }
+    expect(await failing({ policyEpoch: 43 }, [record, turned], [other, removal])).toEqual(['key-appraised'])
+    expect(await failing({ policyEpoch: 42 }, [record, turned], [other, removal])).toEqual([]) // a later removal only marks it
+    expect(await failing({ policyEpoch: 43 }, [record, turned], [other])).toEqual([])
   })
 
   it('claims no hardware under a plain node key', async () => {

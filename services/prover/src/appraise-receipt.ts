@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { AppError, EvidenceVerdict, Hex, Receipt } from '@haca/core'
 import { EvidenceProducedSchema, RuleResultSchema, Verdict, type EvidenceProduced, type InferenceCompleted } from '@haca/proto'
-import { AppraisalRecord } from '@haca/core/tee'
+import { AppraisalRecord, Removals } from '@haca/core/tee'
 import type { Blobs } from '@haca/platform/blobs'
 import { registryLagSeconds } from '@haca/platform/chain'
 import type { Native } from '@haca/platform/crypto'
@@ -13,6 +13,8 @@ export interface Appraiser {
   blobs: Blobs
   histories: Pick<KeyHistories, 'of'>
   keys: Keys
+  /** What guardians removed, as the policy in force has it. Throws a retryable error while none is in sight. */
+  removed(): readonly Removals.Removal[]
   scope: Receipt.Scope
   primitives: Native
   /** Signs verdicts. */
@@ -92,8 +94,9 @@ async function appraisalRules(receipt: Receipt.Receipt, appraiser: Appraiser): P
   if (newest < receipt.policyEpoch && appraiser.now() / 1000 - receipt.issuedAt < appraisalLagSeconds) {
     throw new AppError('appraisal.behind', { retryable: true, detail: `the key was last appraised in epoch ${newest}, the receipt is of epoch ${receipt.policyEpoch}` })
   }
+  const gone = removedInOwnEpoch(receipt, history, appraiser.removed())
   return [
-    keyAppraised(receipt, record),
+    gone ? rule('key-appraised', false, Removals.describeRemoval(gone)) : keyAppraised(receipt, record),
     rule('evidence-bound', record.evidenceId === receipt.evidenceId, `the key was appraised with evidence ${record.evidenceId}`),
     modelBound(receipt, record),
   ]
@@ -111,6 +114,13 @@ function keyAppraised({ issuedAt }: Receipt.Receipt, { outcome, reasons, expires
   if (outcome !== 'affirming') return rule('key-appraised', false, failed.join('; '))
   if (issuedAt > expiresAt) return rule('key-appraised', false, `the key was trusted until ${expiresAt}, the receipt is of ${issuedAt}`)
   return rule('key-appraised', true, `${hardwareId ?? kind} running ${imageId ?? 'no known image'}, by policy epoch ${policyEpoch}`)
+}
+
+/** Two removals within a moment are two epochs, and the prover may see the second alone: what it then says of the key tells which removals are about it. */
+function removedInOwnEpoch({ policyEpoch }: Receipt.Receipt, history: readonly AppraisalRecord.AppraisalRecord[], removed: readonly Removals.Removal[]): Removals.Removal | undefined {
+  const later = history.filter((record) => record.outcome === 'contraindicated' && record.policyEpoch > policyEpoch)
+  const found = later.flatMap(({ reasons }) => reasons).filter(({ rule: name, ok }) => !ok && name.endsWith('.removed'))
+  return removed.find((removal) => removal.epoch <= policyEpoch && found.some(({ detail }) => detail.includes(Removals.describeRemoval(removal))))
 }
 
 /** How long a receipt waits for its epoch's appraisal before it is judged by the newest one there is. */

@@ -1,5 +1,5 @@
 import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common'
-import { Hex, Secp256k1 } from '@haca/core'
+import { AppError, Hex, Secp256k1 } from '@haca/core'
 import { VENDOR_ROOTS, type TrustAnchors, type Verifier } from '@haca/core/tee'
 import { nodeCrypto } from '@haca/core/tee/node-crypto'
 import { AttestationService, EvidenceProducedSchema, InferenceCompletedSchema, KeyAppraisedSchema, PaymentFailedSchema } from '@haca/proto'
@@ -89,6 +89,11 @@ export async function compose(config: ProverConfig, logger: Logger, verifiers: r
     {
       ...{ blobs, keys, primitives, scope, evidenceKey, now },
       histories: new KeyHistories({ archive, recordScope, primitives, now, evidenceSigner: Secp256k1.addressOfKey(evidenceKey) }),
+      removed: () => {
+        const policy = feed.current()
+        if (!policy.ok) throw new AppError(policy.reason, { retryable: true, ...(policy.detail ? { detail: policy.detail } : {}) })
+        return policy.value.policy.removed
+      },
       simulatedAllowed: verifiers.some(({ kind }) => kind === 'simulated'),
     },
     {
