@@ -30,9 +30,9 @@ const shape = {
   GATEWAY_PAYER_CAP_ATOMIC: kind.atomic().default(1_000_000n).describe('most unsettled work for a payer that has not yet paid as much'),
   GATEWAY_UNESTABLISHED_CAP_ATOMIC: kind.atomic().default(50_000_000n).describe('most unsettled and lost work, per 24 hours, for all such payers together'),
   GATEWAY_WEBHOOKS: z.enum(['public', 'any']).default('public').describe('where callers may be called back: https on the public internet, or anywhere, which production refuses'),
-  GATEWAY_TLS_CERTIFICATE_FILE: z.string().optional(),
+  GATEWAY_TLS_CERTIFICATE_FILE: z.string().optional().describe('with its key, both edges speak TLS; required in production'),
   GATEWAY_TLS_KEY_FILE: z.string().optional(),
-  GATEWAY_ROUTER_CA_FILE: z.string().optional(),
+  GATEWAY_ROUTER_CA_FILE: z.string().optional().describe('CA of the router\'s certificate; without it the connection is not encrypted'),
   INSTANCE_ID: z.string().regex(/^[A-Za-z0-9-]{1,63}$/).optional().describe('name of this replica; drawn at start when absent'),
 }
 

@@ -19,6 +19,8 @@ const shape = {
   ...policyShape,
   FACT_SIGNERS: kind.addresses().describe('settler keys whose word of failed payments counts: their proofs are given up'),
   PROVER_GRPC_PORT: kind.port().describe('where nodes have their keys appraised'),
+  PROVER_TLS_CERTIFICATE_FILE: z.string().optional().describe('with its key, the gRPC edge speaks TLS; nodes are given its CA'),
+  PROVER_TLS_KEY_FILE: z.string().optional(),
   SETTLEMENT_LOG_ADDRESS: contractsShape.SETTLEMENT_LOG_ADDRESS,
   TEE_REGISTRY_ADDRESS: kind.address(),
   MODEL_REGISTRY_ADDRESS: kind.address(),
@@ -52,6 +54,7 @@ export function readConfig(env: NodeJS.ProcessEnv) {
     ...kafkaRules,
     ...redisRules,
     (v) => (v.PROFILE === 'production' && !v.PROVER_GOLDEN_VALUES_KEY ? 'PROVER_GOLDEN_VALUES_KEY is required in production' : undefined),
+    (v) => (!v.PROVER_TLS_CERTIFICATE_FILE !== !v.PROVER_TLS_KEY_FILE ? 'PROVER_TLS_CERTIFICATE_FILE and PROVER_TLS_KEY_FILE go together' : undefined),
     (v) => (v.PROFILE === 'production' && v.PROVER_SIMULATED_ROOT ? 'PROVER_SIMULATED_ROOT must not be set in production' : undefined),
   ])
   return { ...serviceOf(values), env: values }

@@ -8,7 +8,7 @@ import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
 import { KeyRegistry, TxSender, openChain, openPolicyFeed, senderLimits, type PolicyFeed } from '@haca/platform/chain'
 import { Circuits } from '@haca/platform/circuits'
 import { loadPrimitives } from '@haca/platform/crypto'
-import { GrpcServer } from '@haca/platform/grpc'
+import { GrpcServer, readTls } from '@haca/platform/grpc'
 import { BullJobs, type Jobs, type Worker } from '@haca/platform/jobs'
 import type { Logger } from '@haca/platform/log'
 import { HealthController, healthProviders } from '@haca/platform/nest'
@@ -80,7 +80,7 @@ export async function compose(config: ProverConfig, logger: Logger, verifiers: r
   await live.start(env.PROVER_REAPPRAISE_MS)
   collateral.start(env.PROVER_COLLATERAL_CHECK_MS)
   const grpc = new GrpcServer(logger).add(AttestationService, attestationService({ ...watch, challenges, live, verifierId: verifierId(evidenceKey) }))
-  const grpcPort = await grpc.listen(config.host, env.PROVER_GRPC_PORT)
+  const grpcPort = await grpc.listen(config.host, env.PROVER_GRPC_PORT, readTls(env.PROVER_TLS_CERTIFICATE_FILE, env.PROVER_TLS_KEY_FILE))
   grpc.serving(true)
   logger.info({ collateral: env.PROVER_COLLATERAL, goldenValueSigner: golden ? Hex.fromBytes(golden.publicKey) : null }, 'collateral ready')
   logger.info({ grpcPort, kinds: verifiers.map(({ kind }) => kind) }, 'grpc listening')

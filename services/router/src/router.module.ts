@@ -4,7 +4,7 @@ import { openBus, type Bus, type Consumption } from '@haca/platform/bus'
 import { KeyArchive, openBlobs, type Blobs } from '@haca/platform/blobs'
 import { KeyRegistry, openChain, openPolicyFeed, type PolicyFeed } from '@haca/platform/chain'
 import { loadPrimitives } from '@haca/platform/crypto'
-import { GrpcServer } from '@haca/platform/grpc'
+import { GrpcServer, readTls } from '@haca/platform/grpc'
 import type { Logger } from '@haca/platform/log'
 import { HealthController, healthProviders } from '@haca/platform/nest'
 import { randomUUID } from 'node:crypto'
@@ -64,7 +64,7 @@ export async function compose(config: RouterConfig, logger: Logger, seams?: Seam
     assign: async (request) => assignPool(request, { fleet, policy: policy(), now: now() }),
     listModels: async () => listModels({ catalog, fleet, policy: policy(), now: now() }),
   })
-  const port = await grpc.listen(config.host, config.grpcPort)
+  const port = await grpc.listen(config.host, config.grpcPort, readTls(config.env.ROUTER_TLS_CERTIFICATE_FILE, config.env.ROUTER_TLS_KEY_FILE))
   grpc.serving(true)
   logger.info({ grpcPort: port }, 'grpc listening')
 

@@ -2,10 +2,14 @@ import { create, toBinary } from '@bufbuild/protobuf'
 import { AppError } from '@haca/core'
 import { InferRequestSchema, InferResponseSchema, InferenceService, QuoteResponseSchema } from '@haca/proto'
 import { Client, Metadata, credentials, status, type ServiceError } from '@grpc/grpc-js'
+import { Pki } from '@haca/core/tee/testing'
 import protoLoader from '@grpc/proto-loader'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createLogger } from '../log/index.js'
-import { GrpcClient, GrpcFailure, GrpcServer, wireBytes } from './index.js'
+import { GrpcClient, GrpcFailure, GrpcServer, readTls, wireBytes } from './index.js'
 
 const { method } = InferenceService
 let server: GrpcServer
@@ -86,5 +90,38 @@ describe('gRPC bridge', () => {
     })
     expect(listed.toString('latin1')).toContain('haca.v1.InferenceService')
     raw.close()
+  })
+})
+
+describe('gRPC over TLS', () => {
+  it('answers who knows its CA, and neither who knows another nor who does not encrypt', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'haca-grpc-'))
+    const certificate = Pki.issueCertificate({ subject: 'localhost', key: Pki.generateKey('P-256'), ca: true })
+    const files = { certificate: join(folder, 'tls.crt'), key: join(folder, 'tls.key') }
+    await writeFile(files.certificate, certificate.pem)
+    await writeFile(files.key, certificate.key.privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    const quotes = { quote: async () => create(QuoteResponseSchema, { model: 'digits' }), infer: undefined as never, getRequest: undefined as never, getReceipt: undefined as never }
+    const encrypted = new GrpcServer(createLogger('test', 'silent')).add(InferenceService, quotes)
+    const port = await encrypted.listen('127.0.0.1', 0, readTls(files.certificate, files.key))
+    encrypted.serving(true)
+    const ask = async (tls: { rootCertificates: Buffer } | undefined): Promise<string> => {
+      const one = new GrpcClient(`localhost:${port}`, tls)
+      try {
+        return (await one.unary(method.quote, {}, { timeoutMs: 2_000 })).message.model
+      } catch {
+        return 'refused'
+      } finally {
+        one.close()
+      }
+    }
+    const other = Pki.issueCertificate({ subject: 'localhost', key: Pki.generateKey('P-256'), ca: true })
+    expect(await Promise.all([{ rootCertificates: Buffer.from(certificate.pem) }, { rootCertificates: Buffer.from(other.pem) }, undefined].map(ask))).toEqual(['digits', 'refused', 'refused'])
+    await encrypted.close(1_000)
+    await rm(folder, { recursive: true })
+  })
+
+  it('is off where no files are named', () => {
+    expect(readTls(undefined, undefined)).toBeUndefined()
+    expect(() => readTls('/nonexistent/tls.crt', '/nonexistent/tls.key')).toThrow('/nonexistent/tls.crt')
   })
 })

@@ -1,4 +1,5 @@
 export { GrpcClient, asAppError, type CallOptions, type Reply } from './client.js'
+export { readTls } from './env.js'
 export { GrpcFailure, errorDetails, statusOf } from './failure.js'
 export { GrpcServer, type Call, type Handlers, type StreamCall, type Streams, type TlsFiles } from './server.js'
 export { wireBytes } from './bridge.js'
