@@ -56,6 +56,7 @@ export function verifyPayment(payload: PaymentPayload, request: Read, verifier: 
   const place = { token: verifier.terms.token.address, chainId: verifier.terms.token.chainId, flow }
   const verified = (): Verified => identify(Payment.from(authorization.value, place, verifier.primitives.keccak256), offer.value, Digest.identifierHash(identifier.value), request, verifier.primitives)
   if (!verdict.ok) return verdict.reason === tooLate ? { ...no(tooLate), late: verified() } : no(verdict.reason)
+  if (authorization.value.validBefore > now + wanted.maxTimeoutSeconds + clockSkewSeconds) return no(tooLate)
   if (offer.value.offer.validUntil < now) return { ...no('offer_expired'), late: verified() }
   return { ok: true, verified: verified() }
 }
@@ -70,6 +71,12 @@ function isOurs(offer: Offer.Signed, { terms, offerSigners, primitives }: Verifi
 
 /** Checked by the verifier after signature and recipient, so a payment with this reason is otherwise in order. */
 const tooLate = 'invalid_exact_evm_payload_authorization_valid_before'
+
+/**
+ * How far a payer's clock may be ahead. A payment may not outlive what its offer asked for by more: its claim is rebuilt from a log that
+ * is read back only so far, and one that never expires is never given up, so that it would hold its exposure and its receipt for ever.
+ */
+const clockSkewSeconds = 600
 
 /** Ids of a verified payment and of the request it is for. */
 function identify(payment: Payment.Payment, offer: Offer.Signed, identifier: Hex.Hex, { ask }: Read, primitives: Secp256k1.Primitives): Verified {
