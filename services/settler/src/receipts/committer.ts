@@ -1,5 +1,5 @@
 import { settlementLogAbi } from '@haca/contracts'
-import { AppError, Batch, Hex } from '@haca/core'
+import { AppError, Batch, Errors, Hex } from '@haca/core'
 import type { BatchLedger, Row, Sealed } from '@haca/platform/blobs'
 import type { Chain, Followed, TxSender } from '@haca/platform/chain'
 import type { Logger } from '@haca/platform/log'
@@ -8,7 +8,7 @@ import { batchCommitted } from '../events.js'
 
 /** Seals rows into the next batch and sends its root. */
 export interface Committer {
-  /** Resolves when the batch is durable and its commit signed, stored and sent. */
+  /** Resolves when the batch is durable and its commit signed, stored and sent. When it rejects, some rows may be sealed all the same: their pointers say which. */
   commit(rows: readonly Row[], evidence: Uint8Array, token: Hex.Hex): Promise<void>
 }
 
@@ -18,6 +18,8 @@ export interface ChainCommitterOptions {
   sender: TxSender
   ledger: BatchLedger
   logger: Logger
+  /** Milliseconds before a chain that did not answer is asked again. */
+  retryMs?: number
   /** Told of each batch that is beyond doubt on the chain. */
   committed(sealed: Sealed): Promise<void>
 }
@@ -57,12 +59,43 @@ export class ChainCommitter implements Committer {
 
   async commit(rows: readonly Row[], evidence: Uint8Array, token: Hex.Hex): Promise<void> {
     if (!this.#tip) throw new AppError('committer.not-started')
-    const sealed = await this.options.ledger.seal(rows, evidence, token, this.#tip)
+    const tip = this.#tip
+    const sealed = await this.options.ledger.seal(rows, evidence, token, tip).catch(async (error: unknown) => {
+      if (Errors.find(error)?.code === 'batch.taken') await this.#takeUp(tip)
+      throw error
+    })
     this.#tip = { id: sealed.header.id, hash: Batch.hash(sealed.header) }
-    await this.#send(sealed)
+    await this.#sendSurely(sealed)
   }
 
-  /** Sends a batch's commit unless it is on its way, and follows it. A sealed batch is never given up: it is sent until the chain has it. */
+  /** The batch after `tip` is stored, by an earlier attempt of ours that could not finish or by another settler: it is finished and sent, and ours comes after it. */
+  async #takeUp(tip: { id: number; hash: Hex.Hex }): Promise<void> {
+    const { ledger, logger } = this.options
+    const sealed = await ledger.sealed(tip.id + 1)
+    if (!sealed || sealed.header.prev !== tip.hash) return
+    logger.warn({ batch: sealed.header.id }, 'the next batch is stored already; taking it up')
+    await ledger.point(await ledger.rows(sealed), sealed.header.id)
+    this.#tip = { id: sealed.header.id, hash: Batch.hash(sealed.header) }
+    await this.#sendSurely(sealed)
+  }
+
+  /** A sealed batch is never given up: it is sent until the chain has it. Its rows must not be sealed again because the chain was away. */
+  async #sendSurely(sealed: Sealed): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#send(sealed)
+      } catch (err) {
+        this.options.logger.warn({ err, batch: sealed.header.id }, 'batch not sent; trying again')
+        await this.#pause()
+      }
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((next) => setTimeout(next, this.options.retryMs ?? 1_000))
+  }
+
+  /** Sends a batch's commit unless it is on its way, and follows it. */
   async #send(sealed: Sealed): Promise<void> {
     const { id } = sealed.header
     let ended = this.#underway.get(id)
@@ -91,7 +124,7 @@ export class ChainCommitter implements Committer {
       this.#tip = undefined
       return
     }
-    await this.#send(sealed)
+    await this.#sendSurely(sealed)
   }
 
   /** Header the chain has for an id, zero when none; asked until it answers. */
@@ -101,7 +134,7 @@ export class ChainCommitter implements Committer {
         return await this.options.chain.readContract({ address: this.options.log, abi: settlementLogAbi, functionName: 'headerOf', args: [BigInt(id)] })
       } catch (err) {
         this.options.logger.warn({ err }, 'log not read; trying again')
-        await new Promise((next) => setTimeout(next, 1_000))
+        await this.#pause()
       }
     }
   }
