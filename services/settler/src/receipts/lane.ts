@@ -30,6 +30,8 @@ export interface EvidenceIn {
 interface Entry {
   completion: Completion
   addedAtMs: number
+  /** No batch had it when the object store was asked. Until then it may be a receipt that an earlier process sealed. */
+  unsealed: boolean
   /** When the vault is asked about it, unless the payment lane has said so by then. */
   askAtMs: number
   evidence: EvidenceIn | undefined
@@ -65,6 +67,8 @@ export class ReceiptLane {
   readonly #early = new Map<Hex.Hex, Early>()
   #timer: NodeJS.Timeout | undefined
   #turning = false
+  /** The last commit may have sealed its receipts without saying so. */
+  #uncertain = false
 
   constructor(readonly options: ReceiptLaneOptions) {}
 
@@ -79,16 +83,15 @@ export class ReceiptLane {
   /** Resolves when the receipt is in a sealed batch whose commit is on its way. Throws `receipt.equivocation` for a second receipt of a request. */
   async add(completion: Completion): Promise<void> {
     const { requestId, receiptHash } = completion
-    const known = this.#entries.get(requestId)
-    if (known) {
-      if (known.completion.receiptHash !== receiptHash) throw equivocation(requestId)
-      return known.sealed
-    }
-    const entry = this.#open(completion)
+    const entry = this.#entries.get(requestId) ?? this.#open(completion)
+    if (entry.completion.receiptHash !== receiptHash) throw equivocation(requestId)
+    if (entry.unsealed) return entry.sealed
     const pointer = await this.options.ledger.pointer(requestId)
-    if (!pointer) return entry.sealed
-    this.#entries.delete(requestId)
-    entry.resolve()
+    if (!pointer) {
+      entry.unsealed = true
+      return entry.sealed
+    }
+    this.#close(entry)
     if (pointer.receiptHash !== receiptHash) throw equivocation(requestId)
   }
 
@@ -129,15 +132,21 @@ export class ReceiptLane {
     this.#early.delete(completion.receiptHash)
     if (early) sealed.then(early.resolve, early.resolve)
     const now = this.options.now()
-    const entry: Entry = { completion, addedAtMs: now, askAtMs: now + askEveryMs, evidence: early?.evidence, credited: undefined, readyAtMs: undefined, sealed, resolve }
+    const entry: Entry = { completion, addedAtMs: now, unsealed: false, askAtMs: now + askEveryMs, evidence: early?.evidence, credited: undefined, readyAtMs: undefined, sealed, resolve }
     this.#entries.set(completion.requestId, entry)
     return entry
+  }
+
+  #close(entry: Entry): void {
+    this.#entries.delete(entry.completion.requestId)
+    entry.resolve()
   }
 
   async #turn(): Promise<void> {
     if (this.#turning) return
     this.#turning = true
     try {
+      await this.#recount()
       await this.#askVault()
       this.#markReady()
       this.#dropOrphans()
@@ -167,7 +176,7 @@ export class ReceiptLane {
   #markReady(): void {
     const now = this.options.now()
     for (const entry of this.#entries.values()) {
-      if (entry.readyAtMs !== undefined || entry.credited === undefined) continue
+      if (entry.readyAtMs !== undefined || entry.credited === undefined || !entry.unsealed) continue
       // Counted from when we learned of the receipt: after an outage its evidence lies in the topic as long as the receipt did.
       const tooLate = now > entry.addedAtMs + this.options.evidenceWithinSeconds * 1_000
       if (entry.evidence || tooLate) entry.readyAtMs = now
@@ -195,11 +204,19 @@ export class ReceiptLane {
     if (ready.length === 0 || (ready.length < this.options.batchMax && this.options.now() - oldest < this.options.batchAgeMs)) return
     const batch = ready.slice(0, this.options.batchMax)
     await this.#keepNonces(batch)
+    this.#uncertain = true
     await this.options.committer.commit(batch.map(rowOf), evidenceFile(batch), this.options.token)
-    for (const entry of batch) {
-      this.#entries.delete(entry.completion.requestId)
-      entry.resolve()
+    this.#uncertain = false
+    for (const entry of batch) this.#close(entry)
+  }
+
+  /** After a commit that did not say how it ended: lets go of what is sealed all the same. A receipt under two roots would be counted twice. */
+  async #recount(): Promise<void> {
+    if (!this.#uncertain) return
+    for (const entry of this.#entries.values()) {
+      if (entry.readyAtMs !== undefined && (await this.options.ledger.pointer(entry.completion.requestId))) this.#close(entry)
     }
+    this.#uncertain = false
   }
 }
 
