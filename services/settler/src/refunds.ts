@@ -1,6 +1,6 @@
-import { revenueVaultAbi } from '@haca/contracts'
-import { AppError, Hex, MerkleSum, type Receipt, type Payment } from '@haca/core'
-import type { BatchLedger, Sealed } from '@haca/platform/blobs'
+import { revenueVaultAbi, settlementLogAbi } from '@haca/contracts'
+import { AppError, Errors, Hex, MerkleSum, type Receipt, type Payment } from '@haca/core'
+import type { BatchLedger, Row, Sealed } from '@haca/platform/blobs'
 import type { Chain, TxSender } from '@haca/platform/chain'
 import type { Logger } from '@haca/platform/log'
 import { encodeFunctionData, parseEventLogs } from 'viem'
@@ -13,39 +13,103 @@ export interface RefundOptions {
   log: Hex.Hex
   ledger: BatchLedger
   logger: Logger
+  /** Which block tag ends doubt about a batch. */
+  safeTag: 'latest' | 'safe' | 'finalized'
+  /** Milliseconds before refunds that failed are tried again. */
+  retryMs: number
 }
 
 const gas = 400_000n
 const creditedState = 1
+/** Refunds on their way at once. */
+const togetherMax = 32
 
 /**
- * Gives payments back that bought nothing. Anybody could do it by the same proofs; the settler does it unasked.
+ * Gives payments back that bought nothing. Anybody could do it by the same proofs; the settler does it unasked, batch by batch
+ * from a stored cursor: a batch whose refunds an earlier process did not see the end of is gone through again.
  */
 export class Refunds {
+  /** Batches up to this id are beyond doubt on the chain; all void leaves up to `#done` have been dealt with. */
+  #committed = 0
+  #done: number | undefined
+  #running = false
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
   constructor(readonly options: RefundOptions) {}
 
+  /** Takes up what an earlier process left. */
+  async start(): Promise<void> {
+    const { chain, log, safeTag } = this.options
+    this.committed(Number(await chain.readContract({ address: log, abi: settlementLogAbi, functionName: 'batchCount', blockTag: safeTag })))
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+  }
+
+  /** Told that a batch is beyond doubt on the chain, and with it all before it. */
+  committed(batchId: number): void {
+    this.#committed = Math.max(this.#committed, batchId)
+    if (!this.#running) void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    const { ledger, logger, retryMs } = this.options
+    this.#running = true
+    clearTimeout(this.#timer)
+    try {
+      this.#done ??= await this.#cursor()
+      while (this.#done < this.#committed && !this.#stopped) {
+        const sealed = await ledger.sealed(this.#done + 1)
+        if (sealed) await this.#ofVoidLeaves(sealed)
+        else logger.error({ alarm: 'batch-without-record', batch: this.#done + 1 }, 'the chain has a batch we have no record of; its payers have to ask for refunds themselves')
+        await ledger.blobs.put(this.#cursorKey(), new TextEncoder().encode(String(++this.#done)))
+      }
+    } catch (err) {
+      logger.warn({ err, batch: (this.#done ?? 0) + 1 }, 'refunds wait; trying again')
+      if (!this.#stopped) this.#timer = setTimeout(() => void this.#run(), retryMs)
+    } finally {
+      this.#running = false
+    }
+  }
+
+  async #cursor(): Promise<number> {
+    const bytes = await this.options.ledger.blobs.get(this.#cursorKey())
+    return bytes ? Number(new TextDecoder().decode(bytes)) : 0
+  }
+
+  #cursorKey(): string {
+    return `cursors/refunds-${this.options.log.toLowerCase()}`
+  }
+
   /** Refunds every void leaf of a committed batch whose payment the vault still holds, each by its inclusion proof. */
-  async ofVoidLeaves(sealed: Sealed): Promise<void> {
+  async #ofVoidLeaves(sealed: Sealed): Promise<void> {
     const rows = await this.options.ledger.rows(sealed)
     const voids = rows.flatMap((row, index) => (row.collected === 0n ? [{ row, index }] : []))
     if (voids.length === 0) return
     const tree = MerkleSum.build(rows.map((row) => MerkleSum.leaf(this.options.ledger.scope, row.receiptHash, row.collected)))
-    for (const { row, index } of voids) {
-      if (!(await this.#held(row.receipt.paymentId))) continue
-      const nonce = await this.#nonceOf(row.receipt)
-      if (!nonce) continue
-      const siblings = MerkleSum.proof(tree, index)
-      const data = encodeFunctionData({
-        abi: revenueVaultAbi,
-        functionName: 'refund',
-        args: [
-          { token: row.receipt.token, payer: row.receipt.payer, nonce },
-          { ...sealed.header, id: BigInt(sealed.header.id) },
-          contractReceipt(row.receipt),
-          contractProof(row.collected, index, siblings),
-        ],
-      })
-      await this.#send(data, `refund ${row.receipt.paymentId}`)
+    for (let at = 0; at < voids.length; at += togetherMax) {
+      await Promise.all(voids.slice(at, at + togetherMax).map(({ row, index }) => this.#ofLeaf(sealed, row, contractProof(row.collected, index, MerkleSum.proof(tree, index)))))
+    }
+  }
+
+  async #ofLeaf(sealed: Sealed, { receipt }: Row, proof: ReturnType<typeof contractProof>): Promise<void> {
+    if (!(await this.#held(receipt.paymentId))) return
+    const nonce = await this.#nonceOf(receipt)
+    if (!nonce) return
+    const data = encodeFunctionData({
+      abi: revenueVaultAbi,
+      functionName: 'refund',
+      args: [{ token: receipt.token, payer: receipt.payer, nonce }, { ...sealed.header, id: BigInt(sealed.header.id) }, contractReceipt(receipt), proof],
+    })
+    try {
+      await this.#send(data, `refund ${receipt.paymentId}`)
+    } catch (error) {
+      // One account the token pays nothing to must not keep the others' money. An earlier process may have been first.
+      if (Errors.find(error)?.code !== 'refund.reverted') throw error
+      if (await this.#held(receipt.paymentId)) this.options.logger.error({ alarm: 'refund-reverted', paymentId: receipt.paymentId, batch: sealed.header.id }, 'a void leaf cannot be refunded; its payer can ask for it later')
     }
   }
 
@@ -75,7 +139,8 @@ export class Refunds {
   async #send(data: Hex.Hex, note: string): Promise<void> {
     const { ended } = await this.options.sender.send({ to: this.options.vault, data, gas, note: JSON.stringify({ kind: 'refund', note }) })
     const end = await ended
-    if (end.outcome !== 'final' || end.receipt.status !== 'success') throw new AppError('refund.failed', { retryable: true, detail: note })
+    if (end.outcome !== 'final') throw new AppError('refund.superseded', { retryable: true, detail: note })
+    if (end.receipt.status !== 'success') throw new AppError('refund.reverted', { retryable: true, detail: note })
     // The vault also succeeds when it can only put the refund off, until it holds money that no payout root has promised.
     const [refunded] = parseEventLogs({ abi: revenueVaultAbi, eventName: 'PaymentRefunded', logs: end.receipt.logs })
     if (refunded) this.options.logger.info({ note, hash: end.receipt.transactionHash }, 'payment refunded')

@@ -72,9 +72,10 @@ export async function compose(config: SettlerConfig, logger: Logger, seams?: Sea
     lookAgainMs: 3_000,
   })
   payments.start()
-  const refunds = new Refunds({ chain, sender: commitSender, vault: vaultAddress, log: scope.log, ledger, logger })
-  const committer = new ChainCommitter({ chain, log: scope.log, sender: commitSender, ledger, logger, committed: (sealed) => refunds.ofVoidLeaves(sealed) })
+  const refunds = new Refunds({ chain, sender: commitSender, vault: vaultAddress, log: scope.log, ledger, logger, safeTag: env.CHAIN_SETTLED_TAG, retryMs: 5_000 })
+  const committer = new ChainCommitter({ chain, log: scope.log, sender: commitSender, ledger, logger, committed: async (sealed) => refunds.committed(sealed.header.id) })
   await committer.start(await commitSender.start())
+  await refunds.start()
   const receipts = new ReceiptLane({
     ...{ ledger, committer, vault, logger, now },
     token: token.address,
@@ -107,7 +108,7 @@ export async function compose(config: SettlerConfig, logger: Logger, seams?: Sea
       {
         provide: 'shutdown',
         useFactory: () =>
-          shutdown({ consumptions, stops: [() => payments.stop(), () => receipts.stop(), () => watcher.stop(), () => paymentSender.stop(), () => commitSender.stop(), () => clearInterval(gauges)], bus: seams ? undefined : bus }),
+          shutdown({ consumptions, stops: [() => payments.stop(), () => receipts.stop(), () => refunds.stop(), () => watcher.stop(), () => paymentSender.stop(), () => commitSender.stop(), () => clearInterval(gauges)], bus: seams ? undefined : bus }),
       },
     ],
   }
