@@ -23,7 +23,10 @@ export class Waiters {
     const deadline = Date.now() + timeoutMs
     for (;;) {
       const woken = this.#next(requestId)
-      const found = await look()
+      const found = await look().catch((error: unknown) => {
+        woken.cancel()
+        throw error
+      })
       const left = deadline - Date.now()
       if (found !== undefined || left <= 0) {
         woken.cancel()
