@@ -153,9 +153,14 @@ export async function reserve(
         await world.claims.setPayer(payment.payer, () => world.payers.read(payment.payer), world.now())
         break
       case 'not-ready':
-        world.rebuild()
-        throw new Refusal('unavailable', 'claims.rebuilding', 'payment claims are being rebuilt; nothing was charged, send the same payment again', undefined, 1)
+        throw claimsRebuilding(world)
     }
   }
   throw new Refusal('unavailable', 'payer.unreadable', 'the balance of this payer cannot be read now; nothing was charged, send the same payment again', undefined, 1)
+}
+
+/** Has lost claims rebuilt, and says so. */
+export function claimsRebuilding({ rebuild }: { rebuild(): void }): Refusal {
+  rebuild()
+  return new Refusal('unavailable', 'claims.rebuilding', 'payment claims are being rebuilt; send the same payment again, it is not charged twice', undefined, 1)
 }

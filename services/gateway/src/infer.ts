@@ -5,7 +5,7 @@ import type { Logger } from '@haca/platform/log'
 import { readProof } from '@haca/platform/circuits'
 import { Wire } from '@haca/platform/wire'
 import { acceptRequest, type Acceptance } from './accept-request.js'
-import { reserve, verifyPayment, type NotTaken, type Verified, type Verifier } from './admit-payment.js'
+import { claimsRebuilding, reserve, verifyPayment, type NotTaken, type Verified, type Verifier } from './admit-payment.js'
 import { price, read, type Ask, type Priced, type Read } from './ask.js'
 import type { Waiters } from './await-outcome.js'
 import { paymentChecked, requestAnswered } from './events.js'
@@ -80,10 +80,14 @@ function offerOutdated(verified: Verified, { policy }: Gateway): NotTaken | unde
   return { reason: 'offer_expired', flows: ['authorization'], late: verified }
 }
 
-/** The answer to a payment that would be too late now, if it was in time when it first came. */
+/**
+ * The answer to a payment that would be too late now, if it was in time when it first came. Where claims may be lost, nobody knows whether it
+ * was: a 402 would have it signed, and paid, a second time.
+ */
 async function answerLate({ late }: NotTaken, gateway: Gateway, waitSettledMs: number | undefined): Promise<Answer | undefined> {
   if (!late) return undefined
   const claim = await gateway.claims.byPayment(late.payment.paymentId)
+  if (!claim && !(await gateway.claims.ready())) throw claimsRebuilding(gateway)
   if (!claim || claim.fingerprint !== late.fingerprint || claim.requestId !== late.requestId) return undefined
   return answer(late, gateway, { waitSettledMs, accepted: false })
 }
