@@ -18,12 +18,13 @@ export interface Acceptance {
 
 /**
  * Gives a reserved request to a live pool, durably. From the moment the record is acknowledged the request is accepted. Without a
- * pool the reservation is undone and nothing was charged. When the bus does not answer nobody knows whether the record is
+ * pool a `fresh` reservation is undone and nothing was charged; one that was taken up from somebody who died stays, because the record may be
+ * there: undone, its payment could be sent with another body, and fetch the first one's answer. When the bus does not answer nobody knows whether the record is
  * there: the reservation stays, and the same payment sent again takes it up. The claim says `accepted` only when the answer
  * takes a while (see `infer`): most are delivered before anybody could look.
  */
-export async function acceptRequest({ payment, offer, requestId, identifier, fingerprint }: Verified, ask: Ask, world: Acceptance): Promise<void> {
-  const pool = await assign(offer.offer, requestId, payment.paymentId, world)
+export async function acceptRequest({ payment, offer, requestId, identifier, fingerprint }: Verified, ask: Ask, world: Acceptance, { fresh }: { fresh: boolean }): Promise<void> {
+  const pool = await assign({ ...offer.offer, requestId }, world, () => (fresh ? world.claims.release(payment.paymentId) : undefined))
   const record = create(InferenceRequestedSchema, {
     requestId: Hex.toBytes(requestId),
     pool,
@@ -42,14 +43,14 @@ export async function acceptRequest({ payment, offer, requestId, identifier, fin
   if (payment.flow === 'upfront') await world.claims.transition(payment, 'paying')
 }
 
-async function assign(offer: { modelHash: Hex.Hex; mode: number }, requestId: Hex.Hex, paymentId: Hex.Hex, world: Acceptance): Promise<string> {
-  const undo = async (refusal: Refusal | unknown): Promise<never> => {
-    await world.claims.release(paymentId)
+async function assign({ modelHash, mode, requestId }: { modelHash: Hex.Hex; mode: number; requestId: Hex.Hex }, { router }: Acceptance, undo: () => Promise<void> | undefined): Promise<string> {
+  const refuse = async (refusal: unknown): Promise<never> => {
+    await undo()
     throw refusal
   }
-  const answer = await world.router.assign({ modelHash: offer.modelHash, mode: offer.mode, requestId }).catch(undo)
+  const answer = await router.assign({ modelHash, mode, requestId }).catch(refuse)
   if (answer.outcome.case === 'pool') return answer.outcome.value
-  return undo(new Refusal('unavailable', 'route.no-live-pool', 'no live pool can serve this now; nothing was charged, send the same payment again', undefined, 2))
+  return refuse(new Refusal('unavailable', 'route.no-live-pool', 'no live pool can serve this now; nothing was charged, send the same payment again', undefined, 2))
 }
 
 /** The settler collects first and then releases the work to its pool. */

@@ -90,6 +90,19 @@ describe('a payment sent again', () => {
     expect(at.rebuilds).toBe(1)
   })
 
+  it('keeps its claim when whoever takes it up finds no pool: the record may be in the log already', async () => {
+    const { at, claims, gateway, payment, published } = await world()
+    at.busUp = false
+    await expect(infer(ask(), payment, undefined, gateway)).rejects.toThrow('nobody knows')
+    at.seconds += 11 // its lease is over
+    ;[at.busUp, at.pools] = [true, false]
+    await expect(infer(ask(), payment, undefined, gateway)).rejects.toMatchObject({ code: 'route.no-live-pool' })
+    expect(await claims.byRequest(published[0] as Hex.Hex)).toMatchObject({ state: 'reserved' })
+    at.pools = true
+    // Another body would get the first one's answer for it.
+    await expect(infer(ask(2), payment, undefined, gateway)).rejects.toMatchObject({ code: 'payment.replayed' })
+  })
+
   it('gives its claim back when nobody can have published it', async () => {
     const { at, gateway, payment } = await world()
     at.pools = false

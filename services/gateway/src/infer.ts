@@ -60,9 +60,10 @@ export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitS
   if (outdated) return (await answerLate(outdated, gateway, waitSettledMs)) ?? demandPayment(request, outdated, gateway)
   const admission = await reserve(verified, gateway)
   if (admission.outcome === 'not-taken') return demandPayment(request, admission, gateway)
-  const ours = admission.outcome === 'reserved' || (await isAbandoned(admission.claim, gateway))
+  const fresh = admission.outcome === 'reserved'
+  const ours = fresh || (await isAbandoned(admission.claim, gateway))
   if (ours && webhook) await gateway.webhooks.keep(verified.requestId, webhook)
-  if (ours) await acceptRequest(verified, ask, gateway)
+  if (ours) await acceptRequest(verified, ask, gateway, { fresh })
   return answer(verified, gateway, { waitSettledMs, accepted: ours })
 }
 
