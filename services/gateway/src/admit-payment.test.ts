@@ -60,4 +60,19 @@ describe('a payment in process', () => {
       expect(verdict).not.toHaveProperty('late')
     }
   })
+
+  it('for a model that has a newer version by now may have an answer from before', () => {
+    const verdict = verifyPayment(pay(), request({ modelHash: Hex.fromBytes(randomBytes(32)) }), verifier)
+    expect(verdict).toMatchObject({ ok: false, reason: 'No matching payment requirements', late: { payment: { payTo } } })
+  })
+
+  it('of other terms, or of nobody, has none', () => {
+    const other = { ...pay(), accepted: { ...pay().accepted, maxTimeoutSeconds: 301 } }
+    const unsigned = pay()
+    ;(unsigned.payload.authorization as { nonce: Hex.Hex }).nonce = Hex.fromBytes(randomBytes(32))
+    expect(verifyPayment(other, request(), verifier)).toMatchObject({ ok: false, reason: 'No matching payment requirements' })
+    const forged = verifyPayment(unsigned, request({ modelHash: Hex.fromBytes(randomBytes(32)) }), verifier)
+    expect(forged).toMatchObject({ ok: false, reason: 'No matching payment requirements' })
+    expect(forged).not.toHaveProperty('late')
+  })
 })

@@ -19,7 +19,7 @@ export interface Verified {
 export interface NotTaken {
   reason: string
   flows: readonly Payment.Flow[]
-  /** Set when nothing but time speaks against it: an earlier use of the same payment may have an answer. */
+  /** Set when nothing but time speaks against it, its own or the model's: an earlier use of the same payment may have an answer. */
   late?: Verified
 }
 
@@ -47,14 +47,18 @@ export function verifyPayment(payload: PaymentPayload, request: Read, verifier: 
   if (!isOurs(offer.value, verifier)) return no(noMatch)
   const flow: Payment.Flow = payload.accepted.extra?.paymentFlow === 'upfront' ? 'upfront' : 'authorization'
   const wanted = requirements(offer.value, flow, verifier.terms)
-  if (!covers(offer.value.offer, request) || !sameTerms(payload, wanted)) return no(noMatch)
+  if (!sameTerms(payload, wanted)) return no(noMatch)
   const now = Math.floor(verifier.now() / 1000)
   const verdict = Exact.verify(payload, { requirements: wanted, now, minRemainingSeconds: verifier.remainingSeconds }, verifier.primitives)
+  const covered = covers(offer.value.offer, request)
+  if (!covered && !verdict.ok && verdict.reason !== tooLate) return no(noMatch)
   if (!verdict.ok && verdict.reason === 'malformed') throw malformed(verdict)
   const authorization = verdict.ok ? verdict : Exact.parse(payload)
   if (!authorization.ok) throw malformed(authorization)
   const place = { token: verifier.terms.token.address, chainId: verifier.terms.token.chainId, flow }
   const verified = (): Verified => identify(Payment.from(authorization.value, place, verifier.primitives.keccak256), offer.value, Digest.identifierHash(identifier.value), request, verifier.primitives)
+  // A model's name may mean another version by now; what was paid for the one before is answered, and not asked for again.
+  if (!covered) return { ...no(noMatch), late: verified() }
   if (!verdict.ok) return verdict.reason === tooLate ? { ...no(tooLate), late: verified() } : no(verdict.reason)
   if (authorization.value.validBefore > now + wanted.maxTimeoutSeconds + clockSkewSeconds) return no(tooLate)
   if (offer.value.offer.validUntil < now) return { ...no('offer_expired'), late: verified() }
