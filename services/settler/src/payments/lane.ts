@@ -1,4 +1,4 @@
-import { AppError, type Hex, type Payment } from '@haca/core'
+import { AppError, Errors, type Hex, type Payment } from '@haca/core'
 import type { Logger } from '@haca/platform/log'
 import type { Credit, Vault } from '../ports.js'
 
@@ -13,7 +13,7 @@ export interface Poster {
   recovered(): ReadonlyMap<Hex.Hex, Promise<unknown>>
   /** `reverted` when the whole transaction failed: then nothing in it moved. */
   post(payments: readonly Payment.Payment[]): Promise<'mined' | 'reverted' | 'superseded'>
-  /** Credits a payment that somebody else submitted straight to the token. */
+  /** Credits a payment that somebody else submitted straight to the token. Rejects with `credit-direct.refused` when the vault will not. */
   creditDirect(payment: Payment.Payment): Promise<void>
 }
 
@@ -38,12 +38,18 @@ interface Item {
   dueAtMs: number
   /** Halved when a batch with it reverted as a whole, until the culprit stands alone. */
   batchMax: number
+  /** How often the vault refused to credit a transfer that went past us. */
+  refusals: number
   ended: Promise<PaymentEnd>
   resolve(end: PaymentEnd): void
 }
 
 /** The safe tag may move between two reads of one look; a payment is given up only when it had expired for longer than that. */
 const safeSkewSeconds = 5
+/** Payments spent past us that are looked up at once. */
+const lookUpsMax = 16
+/** A transfer that the vault refuses to credit this often was another payment's: a payer can put two into one transaction. */
+const refusalsMax = 3
 
 /**
  * Collects payments in batches. The vault is the truth at every step: a payment is sent only while the vault has no credit
@@ -54,6 +60,7 @@ export class PaymentLane {
   /** Ids in batches whose end is not known yet. */
   readonly #underway = new Set<Hex.Hex>()
   #batches = 0
+  #lookUps = 0
   #timer: NodeJS.Timeout | undefined
   #looking = false
 
@@ -78,7 +85,7 @@ export class PaymentLane {
     let resolve!: (end: PaymentEnd) => void
     const ended = new Promise<PaymentEnd>((done) => (resolve = done))
     const now = this.options.now()
-    this.#items.set(payment.paymentId, { payment, queuedAtMs: now, dueAtMs: now, batchMax: this.options.batchMax, ended, resolve })
+    this.#items.set(payment.paymentId, { payment, queuedAtMs: now, dueAtMs: now, batchMax: this.options.batchMax, refusals: 0, ended, resolve })
     return ended
   }
 
@@ -149,7 +156,7 @@ export class PaymentLane {
     for (const [i, item] of open.entries()) {
       const { payer, amount, validBefore } = item.payment
       const left = funds.get(payer) as bigint
-      if (used[i]) await this.#usedElsewhere(item, usedSafely[i] === true)
+      if (used[i]) this.#usedElsewhere(item, usedSafely[i] === true)
       else if (safeTime >= validBefore + safeSkewSeconds) this.#end(item, { outcome: 'failed', reason: left < amount ? 'invalid_exact_evm_insufficient_balance' : 'invalid_exact_evm_payload_authorization_valid_before' })
       else if (left < amount || now() / 1000 > validBefore - settleMarginSeconds / 2) this.#postpone([item])
       else {
@@ -180,20 +187,35 @@ export class PaymentLane {
       })
   }
 
-  /** The token has the nonce, the vault has no credit: somebody submitted it past us, or the payer cancelled it. */
-  async #usedElsewhere(item: Item, safe: boolean): Promise<void> {
+  /** The token has the nonce, the vault has no credit: somebody submitted it past us, or the payer cancelled it. Nobody else's payment waits for what the chain says of it. */
+  #usedElsewhere(item: Item, safe: boolean): void {
+    const { paymentId } = item.payment
     if (!safe) return this.#postpone([item], this.options.flushMs)
-    const transaction = await this.options.vault.directTransfer(item.payment)
-    if (!transaction) return this.#end(item, { outcome: 'failed', reason: 'invalid_exact_evm_nonce_already_used' })
-    this.options.logger.warn({ paymentId: item.payment.paymentId, transaction }, 'payment was submitted straight to the token; crediting it')
-    this.#underway.add(item.payment.paymentId)
-    void this.options.poster
-      .creditDirect(item.payment)
-      .catch((err: unknown) => this.options.logger.warn({ err, paymentId: item.payment.paymentId }, 'direct payment not credited; trying again'))
+    if (this.#lookUps >= lookUpsMax) return this.#postpone([item])
+    this.#lookUps++
+    this.#underway.add(paymentId)
+    void this.#creditDirect(item)
+      .catch((err: unknown) => this.options.logger.warn({ err, paymentId }, 'direct payment not credited; trying again'))
       .finally(() => {
-        this.#underway.delete(item.payment.paymentId)
+        this.#lookUps--
+        this.#underway.delete(paymentId)
         this.#postpone([item])
       })
+  }
+
+  async #creditDirect(item: Item): Promise<void> {
+    const { vault, poster, logger } = this.options
+    const { paymentId } = item.payment
+    const transaction = await vault.directTransfer(item.payment)
+    if (!transaction) return this.#end(item, { outcome: 'failed', reason: 'invalid_exact_evm_nonce_already_used' })
+    logger.warn({ paymentId, transaction }, 'payment was submitted straight to the token; crediting it')
+    try {
+      await poster.creditDirect(item.payment)
+    } catch (error) {
+      if (Errors.find(error)?.code !== 'credit-direct.refused' || ++item.refusals < refusalsMax) throw error
+      logger.error({ alarm: 'direct-payment-refused', paymentId, transaction }, 'the vault has no money for a direct payment that is not credited already; given up')
+      this.#end(item, { outcome: 'failed', reason: 'invalid_exact_evm_nonce_already_used' })
+    }
   }
 
   #postpone(items: readonly Item[], byMs = this.options.lookAgainMs): void {

@@ -45,7 +45,8 @@ export class ChainPoster implements Poster {
     const data = encodeFunctionData({ abi: revenueVaultAbi, functionName: 'creditDirect', args: [this.addresses.token, authorization(payment)] })
     const { ended } = await this.commitSender.send({ to: this.addresses.vault, data, gas: gasCreditDirect, note: JSON.stringify({ kind: 'credit-direct', id: payment.paymentId }) })
     const end = await ended
-    if (end.outcome !== 'final' || end.receipt.status !== 'success') throw new AppError('credit-direct.failed', { retryable: true })
+    if (end.outcome !== 'final') throw new AppError('credit-direct.superseded', { retryable: true })
+    if (end.receipt.status !== 'success') throw new AppError('credit-direct.refused', { retryable: true })
   }
 
   /** A log check per payment: a batch that tolerates failures succeeds as a whole whatever happens inside. */
