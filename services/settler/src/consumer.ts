@@ -1,5 +1,5 @@
 import { toBinary } from '@bufbuild/protobuf'
-import { AppError, EvidenceVerdict, Hex, Receipt } from '@haca/core'
+import { AppError, EvidenceVerdict, Hex } from '@haca/core'
 import { EvidenceProducedSchema, InferenceCompletedSchema, InferenceVoidedSchema, PaymentRequestedSchema, type EvidenceProduced, type InferenceVoided } from '@haca/proto'
 import type { Bus, Consumption } from '@haca/platform/bus'
 import { Wire } from '@haca/platform/wire'
@@ -30,9 +30,5 @@ function takeEvidence(message: EvidenceProduced, { trust, receipts }: Settlement
 
 /** A void with a receipt is anchored like any other receipt: its leaf of nothing collected is the payer's proof. */
 async function takeVoid(message: InferenceVoided, { trust, receipts }: Settlement): Promise<void> {
-  if (!message.receipt) return
-  const signed = Wire.toSignedReceipt(message.receipt)
-  const payment = Wire.toPayment(message.payment)
-  await verifyVoid(signed, payment, trust)
-  await receipts.add({ requestId: signed.receipt.requestId, payment, signed, receiptHash: Receipt.hash(signed.receipt, trust.scope, trust.primitives.keccak256) })
+  if (message.receipt) await receipts.add(await verifyVoid(message, trust))
 }

@@ -1,5 +1,5 @@
 import { AppError, Digest, Hex, Offer, Payment, Receipt, type Secp256k1 } from '@haca/core'
-import type { InferenceCompleted, InferenceRequested } from '@haca/proto'
+import type { InferenceCompleted, InferenceRequested, InferenceVoided } from '@haca/proto'
 import { registryLagSeconds, type KeyRegistry } from '@haca/platform/chain'
 import { Wire } from '@haca/platform/wire'
 
@@ -46,7 +46,7 @@ export async function verifyCompletion(message: InferenceCompleted, trust: Trust
     [receipt.policyEpoch === offer.offer.policyEpoch, 'policy epoch'],
     [Hex.equals(receipt.payer, payment.payer), 'payer'],
     [Hex.equals(receipt.token, payment.token), 'token'],
-    [receipt.price <= payment.amount, 'price within the authorisation'],
+    [receipt.price <= payment.amount && receipt.price <= offer.offer.ceiling, 'price within the authorisation and the offer'],
     // Modes ascend with their assurance: less than was bought is not paid for, and a proof that was bought is not forgotten.
     [receipt.mode !== Receipt.modes.none && receipt.mode >= offer.offer.mode, 'delivered mode'],
     [receipt.settleBy === receipt.issuedAt + Receipt.settleWithinSeconds, 'settle-by'],
@@ -69,13 +69,20 @@ export function verifyRequest(message: InferenceRequested, trust: Trust): { requ
   return { requestId, payment, offer: offer.offer }
 }
 
-/** A receipt of a void: signed by a valid key, nothing delivered, nothing charged. */
-export async function verifyVoid(signed: Receipt.Signed, payment: Payment.Payment, trust: Trust): Promise<void> {
+/** A receipt of a void: signed by a valid key for the request its payment was for, nothing delivered, nothing charged. */
+export async function verifyVoid(message: InferenceVoided, trust: Trust): Promise<Completion> {
+  const payment = Wire.toPayment(message.payment)
+  const signed = Wire.toSignedReceipt(message.receipt)
   const { receipt } = signed
   paymentHolds(payment, trust)
   if (receipt.mode !== Receipt.modes.none || receipt.price !== 0n) throw forged('a void delivers nothing and costs nothing')
-  if (receipt.paymentId !== payment.paymentId || !Hex.equals(receipt.payer, payment.payer)) throw forged('payment does not agree')
+  if (receipt.paymentId !== payment.paymentId || !Hex.equals(receipt.payer, payment.payer) || !Hex.equals(receipt.token, payment.token)) throw forged('payment does not agree')
+  // A receipt stands for its request for ever: a void of another one's would keep the genuine receipt out.
+  const requestId = Digest.requestId(payment.paymentId, Wire.hexOrZero(message.paymentIdentifier, 'payment_identifier'), trust.primitives.keccak256)
+  if (receipt.requestId !== requestId || Wire.hex(message.requestId, 32, 'request_id') !== requestId) throw forged('request id does not agree')
+  if (receipt.settleBy !== receipt.issuedAt + Receipt.settleWithinSeconds) throw forged('settle-by does not agree')
   await receiptHolds(signed, trust)
+  return { requestId, payment, signed, receiptHash: Receipt.hash(receipt, trust.scope, trust.primitives.keccak256) }
 }
 
 function paymentHolds(payment: Payment.Payment, trust: Trust): void {
