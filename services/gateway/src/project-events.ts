@@ -108,7 +108,7 @@ export async function batchSettled(message: BatchSettled, projection: Projection
 }
 
 /** Throws `fact.forged` for what no settler we know signed. */
-function told<D extends DescMessage>(schema: D, message: MessageShape<D> & { signature: Uint8Array }, { factSigners, primitives }: Projection): void {
+export function told<D extends DescMessage>(schema: D, message: MessageShape<D> & { signature: Uint8Array }, { factSigners, primitives }: Projection): void {
   const by = Fact.signer(schema, message, primitives)
   if (!by || !factSigners.some((known) => Hex.equals(known, by))) throw new AppError('fact.forged', { detail: `${schema.name} is not signed by a settler we know` })
 }
@@ -126,6 +126,21 @@ export function claimOf(message: Pick<InferenceRequested, 'requestId' | 'payment
     state,
     validBefore: payment.validBefore,
     acceptedAtMs: Number(message.acceptedAtMs),
+  }
+}
+
+/** A claim on a payment that failed, where nothing else is known of it any more: work was delivered, and this much is owed. */
+export function claimOfLoss(message: PaymentFailed, nowMs: number): Claim {
+  return {
+    paymentId: Wire.hex(message.paymentId, 32, 'payment_id'),
+    requestId: Wire.hex(message.requestId, 32, 'request_id'),
+    fingerprint: Hex.zero32,
+    payer: Wire.address(message.payer, 'payer'),
+    amount: Wire.amount(message.amount, 'amount'),
+    flow: 'authorization',
+    state: 'delivered',
+    validBefore: Math.floor(nowMs / 1000),
+    acceptedAtMs: nowMs,
   }
 }
 

@@ -1,9 +1,9 @@
 import { Errors, type Lifecycle, type Payment } from '@haca/core'
-import { InferenceCompletedSchema, InferenceRequestedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentRequestedSchema, PaymentSettledSchema, type InferenceRequested } from '@haca/proto'
+import { InferenceCompletedSchema, InferenceRequestedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentRequestedSchema, PaymentSettledSchema, type InferenceRequested, type PaymentFailed } from '@haca/proto'
 import type { Bus } from '@haca/platform/bus'
 import type { Logger } from '@haca/platform/log'
 import { Wire } from '@haca/platform/wire'
-import { claimOf, completed, paymentFailed, paymentSettled, voided, type Projection } from './project-events.js'
+import { claimOf, claimOfLoss, completed, paymentFailed, paymentSettled, told, voided, type Projection } from './project-events.js'
 import type { Claims } from './ports.js'
 
 export interface Rebuild {
@@ -63,12 +63,18 @@ async function rebuildClaims({ bus, claims, projection, genuine, horizonMs, now 
     await claims.restore(claimOf(request, state))
     restored++
   }
+  // A loss counts longer than requests are read back: then its claim is made from what the settler said of it.
+  const lost = async (message: PaymentFailed): Promise<void> => {
+    told(PaymentFailedSchema, message, projection)
+    await claims.restore(claimOfLoss(message, now()))
+    await paymentFailed(message, projection)
+  }
   await bus.replay({ schema: InferenceRequestedSchema, pool: '*', sinceMs, visit: believed((message) => restore(message, 'accepted')) })
   await bus.replay({ schema: PaymentRequestedSchema, sinceMs, visit: believed(async ({ request }) => request && restore(request, 'paying')) })
   await bus.replay({ schema: PaymentSettledSchema, sinceMs, visit: believed((message) => paymentSettled(message, projection)) })
   await bus.replay({ schema: InferenceCompletedSchema, sinceMs, visit: believed((message) => completed(message, projection)) })
   await bus.replay({ schema: InferenceVoidedSchema, sinceMs, visit: believed((message) => voided(message, projection)) })
-  await bus.replay({ schema: PaymentFailedSchema, sinceMs: Math.min(sinceMs, now() - lossHorizonMs), visit: believed((message) => paymentFailed(message, projection)) })
+  await bus.replay({ schema: PaymentFailedSchema, sinceMs: Math.min(sinceMs, now() - lossHorizonMs), visit: believed((message) => lost(message)) })
   return restored
 }
 
