@@ -5,7 +5,7 @@ import type { Claim, ClaimId, Claims, Exposure, ExposureLimits, PayerFacts, Rese
 import { Convoy } from './convoy.js'
 import * as Scripts from './scripts.js'
 
-/** A claim outlives its authorisation by this; after that the token's own clock refuses the payment. */
+/** A claim outlives its authorisation by this, and the last look at one that has not ended; after that the token's own clock refuses the payment. */
 const keepAfterExpiryMs = 3_600_000
 const leaseMs = 10_000
 const payerTtlMs = 30 * 24 * 3_600_000
@@ -110,6 +110,11 @@ export class RedisClaims implements Claims {
 
   async postpone(paymentId: Hex.Hex, untilMs: number): Promise<void> {
     await this.#run(() => this.#redis.zadd(this.#key('due'), 'XX', untilMs, paymentId))
+    // Until it has ended it counts against its payer and all unestablished ones: let go before, it would do so for ever.
+    const requestId = await this.#run(() => this.#redis.hget(this.#claimKey(paymentId), 'requestId'))
+    if (!requestId) return
+    const keys = [this.#claimKey(paymentId), this.#key(`request:${requestId}`)]
+    await this.#run(() => Promise.all(keys.map((key) => this.#redis.pexpire(key, keepAfterExpiryMs, 'GT'))))
   }
 
   async ready(): Promise<boolean> {
