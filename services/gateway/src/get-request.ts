@@ -4,6 +4,7 @@ import { Outcome, type BatchLedger, type Blobs } from '@haca/platform/blobs'
 import { proofStage, type ProofStage } from '@haca/platform/circuits'
 import { Wire } from '@haca/platform/wire'
 import type { Claims } from './ports.js'
+import { anchorKey } from './project-events.js'
 import { promisesProof } from './read-proof.js'
 import { Refusal } from './refusal.js'
 
@@ -35,7 +36,10 @@ export async function getRequest(requestId: Hex.Hex, { blobs, ledger, claims, sc
   const [claim, outcome, pointer] = await Promise.all([claims.byRequest(requestId), Outcome.read(blobs, requestId), ledger.pointer(requestId)])
   if (!claim && !outcome?.case && !pointer) throw new Refusal('unknown', 'request.unknown', 'there is no request with this id; ids are kept for an hour after their payment expired, receipts for good', 'id')
   const stored = outcome?.case === 'completed' ? 'delivered' : outcome?.case === 'voided' ? 'void' : undefined
-  const state = pointer && (claim?.state === 'settled' || !claim) ? 'anchored' : later(claim?.state, stored)
+  // Sealed is not anchored: that is what the chain says.
+  const settled = claim?.state === 'settled' || (!claim && stored !== 'void')
+  const anchored = pointer && settled && (await blobs.get(anchorKey(pointer.batchId))) !== undefined
+  const state = anchored ? 'anchored' : later(claim?.state, stored)
   const voided = outcome?.case === 'voided' ? outcome.value : undefined
   return {
     requestId,
@@ -57,4 +61,4 @@ async function proofOf({ value }: Extract<RequestOutcome['outcome'], { case: 'co
 
 /** The claim's state, unless the object store already knows more. */
 const later = (claimed: RequestStatus['state'] | undefined, stored: 'delivered' | 'void' | undefined): RequestStatus['state'] =>
-  stored && (!claimed || ['reserved', 'paying', 'accepted'].includes(claimed)) ? stored : (claimed ?? 'anchored')
+  stored && (!claimed || ['reserved', 'paying', 'accepted'].includes(claimed)) ? stored : (claimed ?? 'delivered')
