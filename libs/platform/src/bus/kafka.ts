@@ -23,6 +23,8 @@ export interface KafkaBusOptions {
 
 const recordBytesMax = 4 << 20
 const batchRecordsMax = 500
+/** Bytes of a topic's records in one send. The broker bounds not a record but what comes for a partition in one piece, which may be all of them. */
+const batchBytesMax = 3 << 20
 const commitEveryMs = 200
 const gatherMs = 10
 
@@ -178,7 +180,7 @@ export class KafkaBus implements Bus {
 
   #takeBatch(): [string, Pending[]][] {
     return [...this.#outbox].map(([topic, entries]) => {
-      const taken = entries.splice(0, batchRecordsMax)
+      const taken = entries.splice(0, countWithin(entries))
       if (entries.length === 0) this.#outbox.delete(topic)
       return [topic, taken]
     })
@@ -257,6 +259,16 @@ interface Pending {
   message: { key: Buffer; value: Buffer }
   resolve(): void
   reject(error: unknown): void
+}
+
+/** How many of the oldest leave together: at least one, which is alone when it is larger than what others may share. */
+function countWithin(entries: readonly Pending[]): number {
+  let bytes = 0
+  for (const [i, { message }] of entries.entries()) {
+    bytes += message.key.length + message.value.length
+    if (i > 0 && (i === batchRecordsMax || bytes > batchBytesMax)) return i
+  }
+  return entries.length
 }
 
 /** One consumer group member: hands out records, tracks them, commits. */

@@ -1,4 +1,7 @@
-import { describe } from 'vitest'
+import { create } from '@bufbuild/protobuf'
+import { InferenceRequestedSchema } from '@haca/proto'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
 import { createLogger } from '../log/index.js'
 import { conformance } from './bus.conformance.js'
 import { KafkaBus } from './kafka.js'
@@ -15,3 +18,16 @@ describe('kafka bus', () =>
         sessionTimeoutMs: 6_000,
       }),
   ))
+
+it('takes many large records at once: a broker bounds what comes in one piece', async () => {
+  const bus = new KafkaBus({ brokers: (process.env.KAFKA_BROKERS as string).split(','), clientId: 'large', logger: createLogger('test', 'silent'), partitions: 1, replicationFactor: 1, sessionTimeoutMs: 6_000 })
+  const pool = `p-${randomUUID()}`
+  await bus.ensure([{ schema: InferenceRequestedSchema, pool }])
+  const body = new Uint8Array(1 << 20)
+  const publish = (): Promise<void> => bus.publish(InferenceRequestedSchema, create(InferenceRequestedSchema, { requestId: randomBytes(32), pool, body }))
+  await Promise.all(Array.from({ length: 8 }, publish))
+  let read = 0
+  await bus.replay({ schema: InferenceRequestedSchema, pool, sinceMs: 0, visit: async (message) => void (message.body.length === body.length && read++) })
+  expect(read).toBe(8)
+  await bus.close()
+})
