@@ -24,7 +24,14 @@ const againMs = 60_000
  */
 export async function sweep(world: Sweep): Promise<number> {
   const overdue = await world.claims.overdue(world.now(), graceMs, 100)
-  for (const claim of overdue) await end(claim, world)
+  for (const claim of overdue) {
+    try {
+      await end(claim, world)
+    } finally {
+      // Also where its event could not be told: the oldest must not keep the others from being looked at.
+      await world.claims.postpone(claim.paymentId, world.now() + againMs)
+    }
+  }
   return overdue.length
 }
 
@@ -33,7 +40,6 @@ async function end(claim: Claim, world: Sweep): Promise<void> {
   if (outcome?.case === 'completed') await world.bus.publish(InferenceCompletedSchema, outcome.value)
   else if (outcome?.case === 'voided') await world.bus.publish(InferenceVoidedSchema, outcome.value)
   else if (claim.flow === 'authorization') await expire(claim, world)
-  await world.claims.postpone(claim.paymentId, world.now() + againMs)
 }
 
 /** The void is decided in the store, where a node that answers now would find it. */
