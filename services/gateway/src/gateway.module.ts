@@ -36,6 +36,7 @@ import type { Gateway } from './infer.js'
 import { KeyRecords } from './key-records.js'
 import { KnownOffers } from './known-offers.js'
 import { Models } from './models.js'
+import { OpenBatches } from './open-batches.js'
 import { Outcomes } from './outcomes.js'
 import { ChainPayers } from './payers.js'
 import type { Claims, Payers, Router } from './ports.js'
@@ -115,7 +116,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
     settleWaitMaxMs: env.GATEWAY_SETTLE_WAIT_MAX_MS,
   }
   const records = new KeyRecords(archive, now)
-  const reader = { blobs, ledger, claims, scope, records }
+  const reader = { blobs, ledger, batches: new OpenBatches(ledger, primitives), claims, scope, records }
   const registries = { teeRegistry: env.TEE_REGISTRY_ADDRESS, policyRegistry: env.POLICY_REGISTRY_ADDRESS }
   const keys = new KeyRegistry(chain, env.TEE_REGISTRY_ADDRESS, { maxAgeMs: 5_000, now })
   const attesting: Attesting = { records, keys, policy, deployment: { chainId: env.CHAIN_ID, settlementLog: scope.log, ...registries }, offerKey: terms.offerKey, now }

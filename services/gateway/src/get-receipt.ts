@@ -6,6 +6,7 @@ import { Wire } from '@haca/platform/wire'
 import { anchorKey, type Anchor } from './project-events.js'
 import type { Claims } from './ports.js'
 import type { KeyAttestation, KeyRecords } from './key-records.js'
+import type { OpenBatches } from './open-batches.js'
 import { proofBundle, type ProofBundle } from './read-proof.js'
 import { Refusal } from './refusal.js'
 
@@ -43,6 +44,7 @@ export interface ReceiptBundle {
 export interface ReceiptReader {
   blobs: Blobs
   ledger: BatchLedger
+  batches: OpenBatches
   claims: Claims
   scope: Receipt.Scope
   records: KeyRecords
@@ -81,12 +83,11 @@ async function fromOutcome(requestId: Hex.Hex, { blobs, claims }: ReceiptReader)
   throw unknown()
 }
 
-async function fromBatch(pointer: Pointer, { blobs, ledger, scope }: ReceiptReader): Promise<{ signed: Receipt.Signed; evidence: ReceiptBundle['evidence']; inclusion: ReceiptBundle['inclusion'] }> {
-  const sealed = await ledger.sealed(pointer.batchId)
-  if (!sealed) throw unknown()
-  const rows = await ledger.rows(sealed)
+async function fromBatch(pointer: Pointer, { blobs, batches }: ReceiptReader): Promise<{ signed: Receipt.Signed; evidence: ReceiptBundle['evidence']; inclusion: ReceiptBundle['inclusion'] }> {
+  const batch = await batches.get(pointer.batchId)
+  if (!batch) throw unknown()
+  const { sealed, rows, tree } = batch
   const row = rows[pointer.index] as (typeof rows)[number]
-  const tree = MerkleSum.build(rows.map((r) => MerkleSum.leaf(scope, r.receiptHash, r.collected)))
   const anchor = await blobs.get(anchorKey(pointer.batchId))
   return {
     signed: { receipt: row.receipt, signature: row.signature },
