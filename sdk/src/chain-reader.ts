@@ -1,4 +1,4 @@
-import { modelRegistryAbi, policyRegistryAbi, revenueVaultAbi, settlementLogAbi, teeRegistryAbi } from '@haca/contracts'
+import { modelRegistryAbi, policyRegistryAbi, revenueVaultAbi, settlementLogAbi, teeRegistryAbi, VoidReason } from '@haca/contracts'
 import { Hex } from '@haca/core'
 import { Removals } from '@haca/core/tee'
 import { createPublicClient, http } from 'viem'
@@ -29,6 +29,11 @@ export function chainReader(rpcUrl: string, network: Network, tag: Tag = 'safe')
   return {
     headerOf: (batchId) => ask(() => client.readContract({ ...log, functionName: 'headerOf', args: [BigInt(batchId)] })),
     committedAt: (batchId) => ask(async () => Number((await client.readContract({ ...log, functionName: 'anchorOf', args: [BigInt(batchId)] }))[0])),
+    voidReason: (receiptHash) =>
+      ask(async () => {
+        const reason = await client.readContract({ ...log, functionName: 'voidReasonOf', args: [receiptHash] })
+        return reason === VoidReason.None ? undefined : (Object.entries(VoidReason).find(([, value]) => value === reason)?.[0] ?? `reason ${reason}`)
+      }),
     credited: (paymentId) => ask(async () => (await client.readContract({ address: network.revenueVault, abi: revenueVaultAbi, functionName: 'creditOf', args: [paymentId], blockTag: tag }))[0]),
     keyValidity: (node, keyKind, at) =>
       ask(async () => {

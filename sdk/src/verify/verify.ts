@@ -11,6 +11,8 @@ export interface ChainReader extends TeeChain {
   headerOf(batchId: number): Promise<Hex.Hex>
   /** Unix seconds the batch was committed. */
   committedAt(batchId: number): Promise<number>
+  /** Why the log has voided a receipt's leaf, in the contract's word; nothing while it stands. */
+  voidReason?(receiptHash: Hex.Hex): Promise<string | undefined>
   /** Atomic units the vault has credited for a payment, 0 when none. */
   credited(paymentId: Hex.Hex): Promise<bigint>
   /** `valid`, or why not, for a key of a kind at a time. */
@@ -134,7 +136,8 @@ async function anchored({ inclusion }: Bundle, signed: Receipt.Signed, scope: Re
   if (!inclusion) return unknown('not anchored yet')
   const header = Batch.fromJson(inclusion.header)
   const collected = BigInt(inclusion.collected)
-  const leaf = MerkleSum.leaf(scope, Receipt.hash(signed.receipt, scope), collected)
+  const receiptHash = Receipt.hash(signed.receipt, scope)
+  const leaf = MerkleSum.leaf(scope, receiptHash, collected)
   const siblings = inclusion.siblings.map((s) => s && { hash: s.hash, sum: BigInt(s.sum) })
   const root = MerkleSum.climb(leaf, { index: inclusion.index, count: header.count }, siblings)
   if (!root || root.hash !== header.root || root.sum !== header.total) return refuted('the inclusion proof does not lead to the root')
@@ -146,6 +149,8 @@ async function anchored({ inclusion }: Bundle, signed: Receipt.Signed, scope: Re
   if (onChain !== Batch.hash(header)) return refuted(`the log has another batch under id ${header.id}`)
   const committedAt = await chain.committedAt(header.id)
   if (committedAt > signed.receipt.settleBy + Receipt.voidAfterSettleBySeconds) return refuted(`${where}, but anchored ${committedAt - signed.receipt.settleBy} s after its settle-by: void, and refundable`)
+  const voided = await chain.voidReason?.(receiptHash)
+  if (voided) return refuted(`${where}, but the log has voided it (${voided}): its payment is refundable`)
   if (collected === 0n) return claim('chain-verified', `${where}: void, its payment is refundable`, 'the chain')
   return claim('chain-verified', where, 'the chain')
 }
