@@ -120,9 +120,13 @@ async function runOrVoid({ model, inputs, units }: Work, node: Node): Promise<{ 
   }
 }
 
+/** With a body that its proof needs, what a record of the bus holds. An answer nobody can be told of would be delivered and never settled. */
+const answerBytesMax = 2 << 20
+
 function completed(request: Request, work: Work, outputs: { tensors: Tensor.Tensor[] } | Stated, { node, startedAtMs }: { node: Node; startedAtMs: number }): Result {
   const { message, payment } = request
   const answer = rendered(request, work, outputs.tensors, node)
+  if (answer.length > answerBytesMax) return voided(request, { code: 'answer.too-large', detail: `the answer has ${answer.length} bytes, the limit is ${answerBytesMax}; nothing was charged` }, node)
   const salt = message.salt.length === 32 ? message.salt : randomBytes(32)
   const receipt = node.signer.sign({
     ...identity(request),
