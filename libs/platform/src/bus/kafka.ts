@@ -1,4 +1,5 @@
 import { toBinary, type DescMessage, type MessageShape } from '@bufbuild/protobuf'
+import { AppError } from '@haca/core'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import kafkajs, { type Admin, type Consumer, type EachBatchPayload, type Kafka, type KafkaMessage, type Producer, type SASLOptions, type TopicMessages } from 'kafkajs'
@@ -22,10 +23,13 @@ export interface KafkaBusOptions {
 }
 
 const recordBytesMax = 4 << 20
+/** Bytes for a record's key and what surrounds it. */
+const recordHeadMax = 4_096
 const batchRecordsMax = 500
 /** Bytes of a topic's records in one send. The broker bounds not a record but what comes for a partition in one piece, which may be all of them. */
 const batchBytesMax = 3 << 20
 const commitEveryMs = 200
+const replayTriesMax = 8
 const gatherMs = 10
 
 /**
@@ -80,7 +84,10 @@ export class KafkaBus implements Bus {
   /** Records published while a send is on its way leave together with the next one. */
   publish<D extends DescMessage>(schema: D, message: MessageShape<D>): Promise<void> {
     const topic = topicOf(schema, poolOf(message))
-    return this.#enqueue(topic, { key: keyOf(schema, message), value: Buffer.from(toBinary(schema, message)) })
+    const value = Buffer.from(toBinary(schema, message))
+    // No retry makes it smaller, and whatever leaves together with it would be refused too.
+    if (value.length > recordBytesMax - recordHeadMax) return Promise.reject(new AppError('bus.record-too-large', { detail: `a record of ${value.length} bytes for ${topic}; the limit is ${recordBytesMax - recordHeadMax}` }))
+    return this.#enqueue(topic, { key: keyOf(schema, message), value })
   }
 
   async consume<D extends DescMessage>(options: ConsumeOptions<D>): Promise<Consumption> {
@@ -117,7 +124,18 @@ export class KafkaBus implements Bus {
         if (start < BigInt(high)) goals.set(`${topic} ${partition}`, { start, end: BigInt(high) })
       }
     }
-    if (goals.size > 0) await this.#readUpTo(goals, options)
+    for (let tries = 1; goals.size > 0; tries++) {
+      let begun = false
+      const visit: typeof options.visit = (message, meta) => ((begun = true), options.visit(message, meta))
+      try {
+        return await this.#readUpTo(new Map(goals), { ...options, visit })
+      } catch (error) {
+        // A group's coordinator may still be loading after its broker started. What was begun is the caller's to repeat.
+        if (begun || tries >= replayTriesMax) throw error
+        this.options.logger.debug({ err: error, tries }, 'replay not begun; trying again')
+        await pause(200 * tries)
+      }
+    }
   }
 
   async ping(): Promise<boolean> {
@@ -209,6 +227,7 @@ export class KafkaBus implements Bus {
       done = resolve
       fail = reject
     })
+    finished.catch(() => undefined) // a crash while it still begins is told by what did not begin
     const reached = (name: string, next: bigint): void => {
       const goal = goals.get(name)
       if (goal && next >= goal.end) goals.delete(name)

@@ -26,6 +26,8 @@ it('takes many large records at once: a broker bounds what comes in one piece', 
   const body = new Uint8Array(1 << 20)
   const publish = (): Promise<void> => bus.publish(InferenceRequestedSchema, create(InferenceRequestedSchema, { requestId: randomBytes(32), pool, body }))
   await Promise.all(Array.from({ length: 8 }, publish))
+  const larger = bus.publish(InferenceRequestedSchema, create(InferenceRequestedSchema, { requestId: randomBytes(32), pool, body: new Uint8Array(4 << 20) }))
+  await expect(larger).rejects.toMatchObject({ code: 'bus.record-too-large', retryable: false })
   let read = 0
   await bus.replay({ schema: InferenceRequestedSchema, pool, sinceMs: 0, visit: async (message) => void (message.body.length === body.length && read++) })
   expect(read).toBe(8)
