@@ -61,6 +61,7 @@ export interface Seams {
 class GatewayModule {}
 
 const sweepEveryMs = 10_000
+const rebuildEveryMs = 2_000
 
 /** Composition root. */
 export async function compose(config: GatewayConfig, logger: Logger, seams?: Seams): Promise<DynamicModule> {
@@ -89,7 +90,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   const tokenSeparator = Payment.tokenSeparator(token)
   const genuine = (payment: Payment.Payment): boolean => Payment.verify(payment, { token, payTo: env.REVENUE_VAULT_ADDRESS }, tokenSeparator, primitives).ok
   const rebuilder = new ClaimsRebuilder({ bus, claims, instance: `${instance}-${randomUUID()}`, projection, logger, genuine, horizonMs: (env.GATEWAY_PAYMENT_TIMEOUT_SECONDS + 3_600) * 1000, now })
-  const rebuild = (): void => void rebuilder.ensure().catch((err: unknown) => logger.warn({ err }, 'payment claims not rebuilt; trying again at the next request'))
+  const rebuild = (): void => rebuilder.begin()
   const terms = {
     token,
     payTo: env.REVENUE_VAULT_ADDRESS,
@@ -127,7 +128,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   await feed?.start(env.POLICY_REFRESH_MS)
   await claims.listen(instance, (requestId) => waiters.wake(requestId))
   const events = await consumeEvents(bus, projection, 1_000)
-  rebuild()
+  rebuilder.watch(rebuildEveryMs)
   const sweeping = setInterval(() => void sweep({ claims, blobs, bus, logger, now }).catch((err: unknown) => logger.warn({ err }, 'sweep failed; trying again')), sweepEveryMs)
   const gauges = setInterval(() => waiting.set(waiters.size()), 5_000)
 
@@ -166,7 +167,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
         provide: 'shutdown',
         useFactory: () =>
           shutdown({
-            ...{ grpc, events, models, routerClient },
+            ...{ grpc, events, models, rebuilder, routerClient },
             timers: [sweeping, gauges],
             drainMs: config.drainMs,
             ...(feed ? { feed } : {}),
@@ -189,6 +190,7 @@ const shutdown = (parts: {
   grpc: GrpcServer
   events: Consumption[]
   models: Models
+  rebuilder: ClaimsRebuilder
   routerClient: GrpcClient
   timers: NodeJS.Timeout[]
   drainMs: number
@@ -199,6 +201,7 @@ const shutdown = (parts: {
   onApplicationShutdown: async () => {
     await parts.grpc.close(parts.drainMs)
     for (const timer of parts.timers) clearInterval(timer)
+    parts.rebuilder.stop()
     await Promise.all(parts.events.map((consumption) => consumption.stop(2_000)))
     parts.models.stop()
     parts.feed?.stop()

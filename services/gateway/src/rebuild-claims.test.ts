@@ -46,3 +46,25 @@ describe('rebuilt claims', () => {
     expect(await ask(slandered)).toEqual({ outcome: 'reserved' })
   })
 })
+
+describe('lost claims', () => {
+  it('are rebuilt although nobody asks: a gateway that is not ready is asked nothing', async () => {
+    const claims = new MemoryClaims()
+    const logger = createLogger('test', 'silent')
+    const blobs = new MemoryBlobs()
+    let away = 2
+    const bus = {
+      replay: async () => {
+        if (away-- > 0) throw new Error('no broker')
+      },
+    } as unknown as Bus
+    const projection = { claims, waiters: new Waiters(), blobs, outcomes: new Outcomes(blobs), instance: 'test', logger, factSigners: [], primitives, proven: async () => undefined }
+    const rebuilder = new ClaimsRebuilder({ bus, claims, instance: 'test', projection, logger, genuine: () => true, horizonMs: 1_000, now: Date.now })
+    rebuilder.watch(10)
+    try {
+      await expect.poll(() => claims.ready(), { timeout: 20_000 }).toBe(true)
+    } finally {
+      rebuilder.stop()
+    }
+  })
+})

@@ -28,8 +28,24 @@ const lossHorizonMs = 24 * 3_600_000
 /** Rebuilds the claims from Kafka when the store has lost them, one replica at a time; the others wait for it. */
 export class ClaimsRebuilder {
   #running: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
 
   constructor(readonly rebuild: Rebuild) {}
+
+  /** Looks now and from time to time whether claims are whole: a gateway that is not ready gets no requests that could ask for it. */
+  watch(everyMs: number): void {
+    this.begin()
+    this.#timer = setInterval(() => this.begin(), everyMs)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Has claims rebuilt if they must be, beside whatever else goes on. */
+  begin(): void {
+    void this.ensure().catch((err: unknown) => this.rebuild.logger.warn({ err }, 'payment claims not rebuilt; trying again'))
+  }
 
   /** Resolves when claims are whole; does nothing when they are. */
   ensure(): Promise<void> {
