@@ -69,14 +69,17 @@ async function world() {
     terms.offerSeparator,
     offerKey,
   )
-  const authorization: Exact.Authorization = { from: payer, to: payTo, value: 1_000n, validAfter: start - 600, validBefore: start + 300, nonce: Hex.fromBytes(randomBytes(32)) }
-  const signature = Hex.fromBytes(Secp256k1.sign(Exact.digest(authorization, Payment.tokenSeparator(token)), payerKey))
-  const payment = {
-    x402Version: 2,
-    accepted: requirements(offer, 'authorization', terms),
-    payload: { signature, authorization: { ...authorization, value: '1000', validAfter: String(authorization.validAfter), validBefore: String(authorization.validBefore) } },
-  } as PaymentPayload
-  return { at, claims, gateway, payment, published }
+  const pay = (id?: string): PaymentPayload => {
+    const authorization: Exact.Authorization = { from: payer, to: payTo, value: 1_000n, validAfter: start - 600, validBefore: start + 300, nonce: Hex.fromBytes(randomBytes(32)) }
+    const signature = Hex.fromBytes(Secp256k1.sign(Exact.digest(authorization, Payment.tokenSeparator(token)), payerKey))
+    return {
+      x402Version: 2,
+      accepted: requirements(offer, 'authorization', terms),
+      payload: { signature, authorization: { ...authorization, value: '1000', validAfter: String(authorization.validAfter), validBefore: String(authorization.validBefore) } },
+      ...(id === undefined ? {} : { extensions: { 'payment-identifier': { info: { required: false, id } } } }),
+    } as PaymentPayload
+  }
+  return { at, claims, gateway, pay, payment: pay(), published }
 }
 
 describe('a payment sent again', () => {
@@ -109,5 +112,28 @@ describe('a payment sent again', () => {
     await expect(infer(ask(), payment, undefined, gateway)).rejects.toMatchObject({ code: 'route.no-live-pool' })
     at.pools = true
     expect(await infer(ask(2), payment, undefined, gateway)).toMatchObject({ kind: 'accepted' })
+  })
+})
+
+describe('a payment identifier', () => {
+  const id = 'order-0123456789'
+
+  it('is answered once for all payments that carry it for one request', async () => {
+    const { gateway, pay, published } = await world()
+    const first = await infer(ask(), pay(id), undefined, gateway)
+    expect(first).toMatchObject({ kind: 'accepted' })
+    expect(await infer(ask(), pay(id), undefined, gateway)).toEqual(first) // signed again by a client that lost its answer
+    expect(published).toHaveLength(1)
+    await expect(infer(ask(2), pay(id), undefined, gateway)).rejects.toMatchObject({ kind: 'conflict', code: 'payment.identifier-used' })
+    expect(await infer(ask(2), pay('another-0123456789'), undefined, gateway)).toMatchObject({ kind: 'accepted' })
+  })
+
+  it('is free again when its payment bought nothing', async () => {
+    const { claims, gateway, pay, published } = await world()
+    await infer(ask(), pay(id), undefined, gateway)
+    const claim = await claims.byRequest(published[0] as Hex.Hex)
+    await claims.transition(claim as NonNullable<typeof claim>, 'void')
+    expect(await infer(ask(), pay(id), undefined, gateway)).toMatchObject({ kind: 'accepted' })
+    expect(published).toHaveLength(2)
   })
 })

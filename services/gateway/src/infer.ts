@@ -1,5 +1,5 @@
 import type { PaymentPayload, PaymentRequired, SettleResponse } from '@x402/core/types'
-import { Lifecycle, Receipt, type Eip712, type Hex, type Payment } from '@haca/core'
+import { Hex, Lifecycle, Receipt, type Eip712, type Payment } from '@haca/core'
 import type { InferenceCompleted, InferenceVoided, RequestOutcome } from '@haca/proto'
 import type { Logger } from '@haca/platform/log'
 import { readProof } from '@haca/platform/circuits'
@@ -58,6 +58,8 @@ export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitS
   const { verified } = check
   const outdated = offerOutdated(verified, gateway)
   if (outdated) return (await answerLate(outdated, gateway, waitSettledMs)) ?? demandPayment(request, outdated, gateway)
+  const earlier = await earlierUse(verified, gateway)
+  if (earlier) return answer({ requestId: earlier.requestId, payment: earlier }, gateway, { waitSettledMs, accepted: false })
   const admission = await reserve(verified, gateway)
   if (admission.outcome === 'not-taken') return demandPayment(request, admission, gateway)
   const fresh = admission.outcome === 'reserved'
@@ -93,13 +95,33 @@ async function answerLate({ late }: NotTaken, gateway: Gateway, waitSettledMs: n
   return answer(late, gateway, { waitSettledMs, accepted: false })
 }
 
+/**
+ * The claim of another payment of this payer with the same identifier for the same request: that one is answered and charged, this one is
+ * not looked at any more. An identifier that was used for another request is a conflict; one whose payment bought nothing is free again.
+ */
+async function earlierUse({ payment, identifier, fingerprint }: Verified, { claims, now }: Gateway): Promise<Claim | undefined> {
+  if (identifier === Hex.zero32) return undefined
+  const use = { payer: payment.payer, identifier, paymentId: payment.paymentId, validBefore: payment.validBefore }
+  const holder = await claims.identify(use, now())
+  if (holder === payment.paymentId) return undefined
+  const claim = await claims.byPayment(holder)
+  if (claim && claim.state !== 'void' && claim.state !== 'unpaid') {
+    if (claim.fingerprint === fingerprint) return claim
+    throw new Refusal('conflict', 'payment.identifier-used', 'this payment-identifier was already used for another request; this payment was not taken, use another identifier')
+  }
+  await claims.identify(use, now(), holder)
+  return undefined
+}
+
 /** Whether a reservation was left behind by somebody who died before publishing it, and is ours to take up. One that has an outcome was published. */
 async function isAbandoned({ paymentId, requestId, state }: Claim, { claims, outcomes, now }: Gateway): Promise<boolean> {
   return state === 'reserved' && (await outcomes.read(requestId)) === undefined && claims.takeOver(paymentId, now())
 }
 
+type Paid = Pick<Payment.Payment, 'paymentId' | 'payer' | 'flow'>
+
 /** Waits for the outcome, and when asked for its settlement too. Late answers are fetched by sending the same payment again. */
-async function answer({ requestId, payment }: Verified, gateway: Gateway, { waitSettledMs, accepted }: { waitSettledMs: number | undefined; accepted: boolean }): Promise<Answer> {
+async function answer({ requestId, payment }: Pick<Verified, 'requestId'> & { payment: Paid }, gateway: Gateway, { waitSettledMs, accepted }: { waitSettledMs: number | undefined; accepted: boolean }): Promise<Answer> {
   const outcome = (await outcomeWithin(quickMs, requestId, gateway)) ?? (await slowOutcome(requestId, accepted ? payment : undefined, gateway))
   if (!outcome?.case) return { kind: 'accepted', requestId }
   if (outcome.case === 'voided') throw voidedAs(outcome.value)
@@ -118,7 +140,7 @@ const outcomeWithin = (timeoutMs: number, requestId: Hex.Hex, { waiters, outcome
   waiters.until(requestId, () => outcomes.read(requestId), { timeoutMs, everyMs: 1_000 })
 
 /** The request is durable, as whoever published it knows, and its answer takes a while: from now on nobody takes its claim for abandoned. */
-async function slowOutcome(requestId: Hex.Hex, payment: Payment.Payment | undefined, gateway: Gateway): Promise<RequestOutcome['outcome'] | undefined> {
+async function slowOutcome(requestId: Hex.Hex, payment: Paid | undefined, gateway: Gateway): Promise<RequestOutcome['outcome'] | undefined> {
   if (payment?.flow === 'authorization') await gateway.claims.transition(payment, 'accepted')
   return outcomeWithin(gateway.answerWaitMs - quickMs, requestId, gateway)
 }

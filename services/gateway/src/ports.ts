@@ -46,6 +46,16 @@ export interface ExposureLimits {
   balanceMaxAgeMs: number
 }
 
+/** An identifier as a payer used it for a payment. */
+export interface IdentifierUse {
+  payer: Hex.Hex
+  /** keccak256 of the identifier. */
+  identifier: Hex.Hex
+  paymentId: Hex.Hex
+  /** Unix seconds. */
+  validBefore: number
+}
+
 /** What the chain says of a payer. */
 export interface PayerFacts {
   balance: bigint
@@ -62,6 +72,10 @@ export interface Claims {
   open(): Promise<void>
   /** Claims a payment for a request before any work, if what we risk allows it. One call, one atomic step. */
   reserve(claim: Omit<Claim, 'state'>, limits: ExposureLimits, nowMs: number): Promise<Reserved>
+  /**
+   * The payment that a payer's identifier (x402 `payment-identifier`) stands for: this one, when it stood for none or for `instead`. Kept as long as a claim.
+   */
+  identify(use: IdentifierUse, nowMs: number, instead?: Hex.Hex): Promise<Hex.Hex>
   /** Takes over a reserved claim whose owner has not published it within the lease. True for exactly one caller. */
   takeOver(paymentId: Hex.Hex, nowMs: number): Promise<boolean>
   /** Undoes a reservation for which nothing was published. */

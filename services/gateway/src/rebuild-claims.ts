@@ -1,4 +1,4 @@
-import { Errors, type Lifecycle, type Payment } from '@haca/core'
+import { Errors, Hex, type Lifecycle, type Payment } from '@haca/core'
 import { InferenceCompletedSchema, InferenceRequestedSchema, InferenceVoidedSchema, PaymentFailedSchema, PaymentRequestedSchema, PaymentSettledSchema, type InferenceRequested, type PaymentFailed } from '@haca/proto'
 import type { Bus } from '@haca/platform/bus'
 import type { Logger } from '@haca/platform/log'
@@ -76,7 +76,10 @@ async function rebuildClaims({ bus, claims, projection, genuine, horizonMs, now 
   let restored = 0
   const restore = async (request: InferenceRequested, state: Lifecycle.State): Promise<void> => {
     if (!genuine(Wire.toPayment(request.payment))) return
-    await claims.restore(claimOf(request, state))
+    const claim = claimOf(request, state)
+    await claims.restore(claim)
+    const identifier = Wire.hexOrZero(request.paymentIdentifier, 'payment_identifier')
+    if (identifier !== Hex.zero32) await claims.identify({ ...claim, identifier }, now())
     restored++
   }
   // A loss counts longer than requests are read back: then its claim is made from what the settler said of it.

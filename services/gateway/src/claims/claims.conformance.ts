@@ -139,6 +139,20 @@ export function conformance(make: () => Promise<Claims>): void {
     await claims.close()
   })
 
+  it('lets a payer\'s identifier stand for one payment, until it is said that this one is over', async () => {
+    const claims = await open()
+    const use = { payer: random(20), identifier: random(32), validBefore: Math.floor(now / 1000) + 300 }
+    const [first, second] = [random(32), random(32)]
+    expect(await claims.identify({ ...use, paymentId: first }, now)).toBe(first)
+    expect(await claims.identify({ ...use, paymentId: first }, now)).toBe(first)
+    expect(await claims.identify({ ...use, paymentId: second }, now)).toBe(first)
+    expect(await claims.identify({ ...use, paymentId: second }, now, random(32))).toBe(first)
+    expect(await claims.identify({ ...use, paymentId: second, payer: random(20) }, now)).toBe(second)
+    expect(await claims.identify({ ...use, paymentId: second }, now, first)).toBe(second)
+    expect(await claims.identify({ ...use, paymentId: first }, now)).toBe(second)
+    await claims.close()
+  })
+
   it('refuses payers with code at their address', async () => {
     const claims = await open()
     const claim = claimOf()

@@ -1,5 +1,5 @@
 import { Lifecycle, type Hex } from '@haca/core'
-import type { Claim, ClaimId, Claims, ExposureLimits, PayerFacts, Reserved } from '../ports.js'
+import type { Claim, ClaimId, Claims, ExposureLimits, IdentifierUse, PayerFacts, Reserved } from '../ports.js'
 
 interface Entry {
   claim: Claim
@@ -25,6 +25,7 @@ const leaseMs = 10_000
 export class MemoryClaims implements Claims {
   readonly #entries = new Map<Hex.Hex, Entry>()
   readonly #requests = new Map<Hex.Hex, Hex.Hex>()
+  readonly #identifiers = new Map<string, Hex.Hex>()
   readonly #payers = new Map<string, Payer>()
   readonly #listeners = new Map<string, (requestId: Hex.Hex) => void>()
   #outstanding = 0n
@@ -54,6 +55,14 @@ export class MemoryClaims implements Claims {
     }
     this.#open({ ...claim, state: 'reserved' }, counted, nowMs + leaseMs)
     return { outcome: 'reserved' }
+  }
+
+  async identify({ payer, identifier, paymentId }: IdentifierUse, _nowMs: number, instead?: Hex.Hex): Promise<Hex.Hex> {
+    const name = `${payer.toLowerCase()} ${identifier}`
+    const known = this.#identifiers.get(name)
+    if (known && known !== instead) return known
+    this.#identifiers.set(name, paymentId)
+    return paymentId
   }
 
   async takeOver(paymentId: Hex.Hex, nowMs: number): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { AppError, type Hex, type Lifecycle, type Payment } from '@haca/core'
 import type { Logger } from '@haca/platform/log'
 import { connectRedis, untilReady, type Redis, type RedisOptions } from '@haca/platform/store'
-import type { Claim, ClaimId, Claims, Exposure, ExposureLimits, PayerFacts, Reserved } from '../ports.js'
+import type { Claim, ClaimId, Claims, Exposure, ExposureLimits, IdentifierUse, PayerFacts, Reserved } from '../ports.js'
 import { Convoy } from './convoy.js'
 import * as Scripts from './scripts.js'
 
@@ -48,6 +48,14 @@ export class RedisClaims implements Claims {
     let convoy = this.#reserving.get(limits)
     if (!convoy) this.#reserving.set(limits, (convoy = new Convoy((items) => this.#reserve(items, limits), togetherMax)))
     return convoy.join({ claim, nowMs })
+  }
+
+  async identify(use: IdentifierUse, nowMs: number, instead?: Hex.Hex): Promise<Hex.Hex> {
+    const key = this.#key(`identifier:${use.payer.toLowerCase()}:${use.identifier}`)
+    const known = await this.#run(() => this.#redis.set(key, use.paymentId, 'PX', ttlMs(use, nowMs), 'NX', 'GET'))
+    if (known === null || known !== instead) return (known ?? use.paymentId) as Hex.Hex
+    await this.#run(() => this.#redis.set(key, use.paymentId, 'PX', ttlMs(use, nowMs)))
+    return use.paymentId
   }
 
   async takeOver(paymentId: Hex.Hex, nowMs: number): Promise<boolean> {
