@@ -84,6 +84,8 @@ export interface Claims {
   transition(claim: ClaimId, to: Lifecycle.State, patch?: Partial<Pick<Claim, 'code' | 'detail' | 'transaction' | 'blockNumber'>>): Promise<Lifecycle.Transition | 'missing'>
   /** Marks an upfront payment as collected: its exposure ends, its work begins. */
   paid(claim: ClaimId, patch: Pick<Claim, 'transaction' | 'blockNumber'>): Promise<Lifecycle.Transition | 'missing'>
+  /** Takes back the trust that a payment earned its payer, because the payment is paid back. */
+  distrust(payer: Hex.Hex, amount: bigint): Promise<void>
   /** Puts a claim back as Kafka knows it; nothing when it is there. */
   restore(claim: Claim): Promise<void>
   byPayment(paymentId: Hex.Hex): Promise<Claim | undefined>

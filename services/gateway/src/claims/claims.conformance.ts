@@ -153,6 +153,18 @@ export function conformance(make: () => Promise<Claims>): void {
     await claims.close()
   })
 
+  it('takes back the trust of a payment that is paid back', async () => {
+    const claims = await open()
+    const payer = random(20)
+    await fund(claims, payer, 10_000n)
+    const upfront = claimOf({ payer, amount: 2_000n, flow: 'upfront' })
+    await claims.reserve(upfront, limits, now)
+    await claims.paid(upfront, { transaction: random(32), blockNumber: 1 })
+    await claims.distrust(payer, 2_000n)
+    expect(await claims.reserve(claimOf({ payer, amount: 1_500n }), limits, now)).toEqual({ outcome: 'exposed', reason: 'payer-cap' })
+    await claims.close()
+  })
+
   it('refuses payers with code at their address', async () => {
     const claims = await open()
     const claim = claimOf()

@@ -101,6 +101,10 @@ export class MemoryClaims implements Claims {
     return began ? 'applied' : 'already'
   }
 
+  async distrust(payer: Hex.Hex, amount: bigint): Promise<void> {
+    this.#payer(payer).settled -= amount
+  }
+
   async restore(claim: Claim): Promise<void> {
     if (!this.#entries.has(claim.paymentId)) this.#open(claim, claim.flow === 'authorization', 0)
   }
