@@ -13,6 +13,11 @@ const tokenAbi = parseAbi([
 
 const refundedState = 3
 
+/** No offer asks for a payment that lives longer than a day, and a payer's clock may be off. */
+const authorizationSecondsMax = 2 * 86_400
+/** Blocks of one search for logs, where a node bounds it. */
+const pageBlocks = 5_000n
+
 /** Bytes of call data in one call. Calls travel in creation code (49,152 bytes at most, EIP-3860) and answers come back as the code of a contract (24,576 at most, EIP-170). */
 const callDataMax = 2_500
 
@@ -47,18 +52,40 @@ export class ChainVault implements Vault {
   }
 
   async directTransfer(payment: Payment.Payment): Promise<Hex.Hex | undefined> {
-    const used = await this.chain.getLogs({
-      address: this.token,
-      event: tokenAbi[2],
-      args: { authorizer: payment.payer, nonce: payment.nonce },
-      fromBlock: this.fromBlock,
-      toBlock: this.safeTag,
-    })
-    const transaction = used[0]?.transactionHash
+    const transaction = await this.#useOf(payment)
     if (!transaction) return undefined
     const receipt = await this.chain.getTransactionReceipt({ hash: transaction })
     const transfers = await this.chain.getLogs({ address: this.token, event: tokenAbi[3], args: { from: payment.payer, to: this.vault }, fromBlock: receipt.blockNumber, toBlock: receipt.blockNumber })
     return transfers.some((log) => log.transactionHash === transaction && log.args.value === payment.amount) ? transaction : undefined
+  }
+
+  /** The transaction that used an authorisation, of the blocks in which it may have been used. */
+  async #useOf({ payer, nonce, validBefore }: Payment.Payment): Promise<Hex.Hex | undefined> {
+    const { number: newest } = await this.chain.getBlock({ blockTag: this.safeTag })
+    const search = { address: this.token, event: tokenAbi[2], args: { authorizer: payer, nonce } } as const
+    const oldest = await this.#blockAt(validBefore - authorizationSecondsMax, newest)
+    try {
+      return (await this.chain.getLogs({ ...search, fromBlock: oldest, toBlock: newest }))[0]?.transactionHash
+    } catch {
+      // Many nodes look through so many blocks at once and no more.
+      for (let to = newest; to >= oldest; to -= pageBlocks) {
+        const from = to - pageBlocks + 1n > oldest ? to - pageBlocks + 1n : oldest
+        const [found] = await this.chain.getLogs({ ...search, fromBlock: from, toBlock: to })
+        if (found) return found.transactionHash
+      }
+      return undefined
+    }
+  }
+
+  /** The last block up to a time (unix seconds), or the first we look at. */
+  async #blockAt(time: number, newest: bigint): Promise<bigint> {
+    let [low, high] = [this.fromBlock, newest]
+    while (low < high) {
+      const middle = (low + high + 1n) / 2n
+      if ((await this.chain.getBlock({ blockNumber: middle })).timestamp <= BigInt(time)) low = middle
+      else high = middle - 1n
+    }
+    return low
   }
 
   /** Many reads in few calls, by a contract that is never deployed: its creation code holds the calls, and EIP-3860 bounds it. */

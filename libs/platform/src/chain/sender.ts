@@ -35,6 +35,10 @@ export type Followed = { outcome: 'final'; receipt: TransactionReceipt; note: st
 interface InFlight {
   variants: StoredTx[]
   lastSentAtMs: number
+  /** The block a variant was last seen in. */
+  seenIn: bigint | undefined
+  include(): void
+  included: Promise<void>
   settle(end: Followed): void
   ended: Promise<Followed>
 }
@@ -84,15 +88,15 @@ export class TxSender {
 
   /**
    * Signs, stores and sends. Resolves once the bytes are stored: from then on they will be on the chain or superseded, and
-   * `ended` tells which. Rejects with a retryable AppError when nothing was stored.
+   * `ended` tells which. `included` resolves when a block has them for the first time, or there is an end. Rejects with a retryable AppError when nothing was stored.
    */
-  send(request: SendRequest): Promise<{ hash: Hex.Hex; nonce: number; ended: Promise<Followed> }> {
+  send(request: SendRequest): Promise<{ hash: Hex.Hex; nonce: number; included: Promise<void>; ended: Promise<Followed> }> {
     const turn = this.#signing.then(() => this.#signAndStore(request))
     this.#signing = turn.catch(() => undefined)
     return turn.then(async (tx) => {
       const entry = this.#track(tx)
       await this.#broadcast(entry, tx)
-      return { hash: tx.hash, nonce: tx.nonce, ended: entry.ended }
+      return { hash: tx.hash, nonce: tx.nonce, included: entry.included, ended: entry.ended }
     })
   }
 
@@ -152,9 +156,9 @@ export class TxSender {
   #track(tx: StoredTx): InFlight {
     let entry = this.#inFlight.get(tx.nonce)
     if (!entry) {
-      let settle!: (end: Followed) => void
-      const ended = new Promise<Followed>((resolve) => (settle = resolve))
-      this.#inFlight.set(tx.nonce, (entry = { variants: [], lastSentAtMs: 0, settle, ended }))
+      const { promise: ended, resolve: settle } = Promise.withResolvers<Followed>()
+      const { promise: included, resolve: include } = Promise.withResolvers<void>()
+      this.#inFlight.set(tx.nonce, (entry = { variants: [], lastSentAtMs: 0, seenIn: undefined, include, included, settle, ended }))
     }
     if (!entry.variants.some((v) => v.hash === tx.hash)) entry.variants.push(tx)
     return entry
@@ -198,7 +202,11 @@ export class TxSender {
 
   async #step(nonce: number, entry: InFlight, at: { chainNonce: number; settledBlock: bigint }): Promise<void> {
     const newest = entry.variants.at(-1) as StoredTx
+    // Seen in a block that is not beyond doubt yet: hundreds may be, and there is nothing to ask until it is, or the nonce is free again.
+    if (at.chainNonce > nonce && entry.seenIn !== undefined && entry.seenIn > at.settledBlock) return
     const receipt = at.chainNonce > nonce ? await this.#receipt(entry) : undefined
+    entry.seenIn = receipt?.blockNumber
+    if (receipt) entry.include()
     const minedIn = receipt && { blockNumber: receipt.blockNumber, hash: receipt.transactionHash, reverted: receipt.status === 'reverted' }
     const action = decide({ newestSignedAtMs: newest.signedAtMs, lastSentAtMs: entry.lastSentAtMs, minedIn, nonce, ...at }, this.options, this.options.now())
     if (action === 'final' && receipt) return this.#end(nonce, entry, { outcome: 'final', receipt, note: newest.note })
@@ -236,6 +244,7 @@ export class TxSender {
 
   #end(nonce: number, entry: InFlight, end: Followed): void {
     this.#inFlight.delete(nonce)
+    entry.include()
     entry.settle(end)
   }
 }

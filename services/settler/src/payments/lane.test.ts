@@ -13,7 +13,14 @@ const stops: (() => void)[] = []
 afterEach(() => stops.splice(0).forEach((stop) => stop()))
 
 /** A chain where payments are credited as soon as they are posted; `used` have their nonce spent past us. */
-function world({ used = new Set<Hex.Hex>(), directTransfer = async () => undefined as Hex.Hex | undefined, creditDirect = async () => undefined as void }) {
+function world({
+  used = new Set<Hex.Hex>(),
+  directTransfer = async () => undefined as Hex.Hex | undefined,
+  creditDirect = async () => undefined as void,
+  batchMax = 200,
+  batchesMax = 8,
+  post,
+}: Partial<Pick<Poster, 'post' | 'creditDirect'> & Pick<Vault, 'directTransfer'> & { used: Set<Hex.Hex>; batchMax: number; batchesMax: number }>) {
   const credited = new Set<Hex.Hex>()
   const vault: Vault = {
     credits: async (ids) => ids.map((id) => ({ amount: credited.has(id) ? 1_000n : 0n, refunded: false })),
@@ -24,13 +31,15 @@ function world({ used = new Set<Hex.Hex>(), directTransfer = async () => undefin
   }
   const poster: Poster = {
     recovered: () => new Map(),
-    post: async (payments) => {
-      for (const { paymentId } of payments) credited.add(paymentId)
-      return 'mined'
-    },
+    post:
+      post ??
+      (async (payments) => {
+        for (const { paymentId } of payments) credited.add(paymentId)
+        return 'mined'
+      }),
     creditDirect,
   }
-  const lane = new PaymentLane({ vault, poster, logger: createLogger('test', 'silent'), flushMs: 10, batchMax: 200, batchesMax: 8, settleMarginSeconds: 30, lookAgainMs: 20, now: Date.now })
+  const lane = new PaymentLane({ vault, poster, logger: createLogger('test', 'silent'), flushMs: 10, batchMax, batchesMax, settleMarginSeconds: 30, lookAgainMs: 20, now: Date.now })
   lane.start()
   stops.push(() => lane.stop())
   return { lane }
@@ -65,5 +74,14 @@ describe('the payment lane', () => {
     })
     expect(await within(lane.submit(spent))).toEqual({ outcome: 'failed', reason: 'invalid_exact_evm_nonce_already_used' })
     expect(tries).toBe(3)
+  })
+
+  it('sends on while what is in a block is not beyond doubt, and waits for what no block has', async () => {
+    const posted = { seen: 0, unseen: 0 }
+    const never = new Promise<never>(() => undefined)
+    const seen = world({ batchMax: 1, batchesMax: 2, post: (_payments, included) => (posted.seen++, included(), never) })
+    const unseen = world({ batchMax: 1, batchesMax: 2, post: () => (posted.unseen++, never) })
+    for (const { lane } of [seen, unseen]) for (let i = 0; i < 5; i++) void lane.submit(pay())
+    await expect.poll(() => posted, { timeout: 3_000 }).toEqual({ seen: 5, unseen: 2 })
   })
 })

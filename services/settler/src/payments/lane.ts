@@ -11,8 +11,8 @@ export type PaymentFailure = 'invalid_exact_evm_payload_authorization_valid_befo
 export interface Poster {
   /** Payments of batches an earlier process sent and did not see the end of. */
   recovered(): ReadonlyMap<Hex.Hex, Promise<unknown>>
-  /** `reverted` when the whole transaction failed: then nothing in it moved. */
-  post(payments: readonly Payment.Payment[]): Promise<'mined' | 'reverted' | 'superseded'>
+  /** `reverted` when the whole transaction failed: then nothing in it moved. Calls `included` as soon as a block has it, minutes before that is beyond doubt. */
+  post(payments: readonly Payment.Payment[], included: () => void): Promise<'mined' | 'reverted' | 'superseded'>
   /** Credits a payment that somebody else submitted straight to the token. Rejects with `credit-direct.refused` when the vault will not. */
   creditDirect(payment: Payment.Payment): Promise<void>
 }
@@ -23,7 +23,7 @@ export interface LaneOptions {
   logger: Logger
   flushMs: number
   batchMax: number
-  /** Most batches on their way at once. */
+  /** Most batches on their way that no block has yet. */
   batchesMax: number
   settleMarginSeconds: number
   /** Milliseconds before a payment that cannot be collected now is looked at again. */
@@ -168,10 +168,15 @@ export class PaymentLane {
   }
 
   #send(items: Item[]): void {
+    let waiting = true
+    const included = (): void => {
+      if (waiting) this.#batches--
+      waiting = false
+    }
     this.#batches++
     for (const item of items) this.#underway.add(item.payment.paymentId)
     this.options.poster
-      .post(items.map((item) => item.payment))
+      .post(items.map((item) => item.payment), included)
       .then((end) => {
         // The vault is asked next; what a mined batch did not collect is looked at again, what a reverted one holds is tried in halves.
         if (end === 'reverted') for (const item of items) item.batchMax = Math.max(1, Math.floor(items.length / 2))
@@ -182,7 +187,7 @@ export class PaymentLane {
         this.#postpone(items, this.options.flushMs)
       })
       .finally(() => {
-        this.#batches--
+        included()
         for (const item of items) this.#underway.delete(item.payment.paymentId)
       })
   }

@@ -6,9 +6,9 @@ import { encodeFunctionData, parseEventLogs } from 'viem'
 import { paymentsPosted } from '../events.js'
 import { idsOf, noteOf, type Poster } from './lane.js'
 
-/** Gas a batch is given: what each payment takes on FiatToken with room to spare, and what the batcher demands to have left before the last one. */
+/** Gas a batch is given: for each payment what the batcher lets it burn and its bookkeeping, as long as a transaction may have so much, and what it demands to have left before the last one. */
 const gasBase = 350_000n
-const gasPerPayment = 85_000n
+const gasPerPayment = 220_000n
 const gasMax = 16_777_216n
 const gasCreditDirect = 300_000n
 
@@ -34,11 +34,12 @@ export class ChainPoster implements Poster {
     return this.#recovered
   }
 
-  async post(payments: readonly Payment.Payment[]): Promise<'mined' | 'reverted' | 'superseded'> {
+  async post(payments: readonly Payment.Payment[], included: () => void): Promise<'mined' | 'reverted' | 'superseded'> {
     const data = encodeFunctionData({ abi: paymentBatcherAbi, functionName: 'settle', args: [this.addresses.token, payments.map(authorization)] })
     const wanted = gasBase + gasPerPayment * BigInt(payments.length)
-    const { ended } = await this.sender.send({ to: this.addresses.batcher, data, gas: wanted < gasMax ? wanted : gasMax, note: noteOf(payments) })
-    return this.#read(await ended, payments.length)
+    const sent = await this.sender.send({ to: this.addresses.batcher, data, gas: wanted < gasMax ? wanted : gasMax, note: noteOf(payments) })
+    void sent.included.then(included)
+    return this.#read(await sent.ended, payments.length)
   }
 
   async creditDirect(payment: Payment.Payment): Promise<void> {
