@@ -5,7 +5,8 @@ import { AppError } from '@haca/core'
  * is added again, and a finished one is noticed even when another process ran it.
  */
 export class Pending<M> {
-  readonly #entries = new Map<string, { message: M; resolve(): void; reject(error: Error): void }>()
+  /** A record comes again while its chore is under way, after a rebalance for one: all that came end with the one chore. */
+  readonly #entries = new Map<string, Set<Entry<M>>>()
 
   constructor(
     /** Adds the chore; nothing when it is remembered. */
@@ -17,7 +18,10 @@ export class Pending<M> {
 
   /** Resolves when the chore of this record has ended. */
   async run(id: string, message: M): Promise<void> {
-    const done = new Promise<void>((resolve, reject) => this.#entries.set(id, { message, resolve, reject }))
+    let entry!: Entry<M>
+    const done = new Promise<void>((resolve, reject) => (entry = { message, resolve, reject }))
+    done.catch(() => undefined) // who awaits it is below, unless the chore could not be added
+    this.#of(id).add(entry)
     const timer = setInterval(() => void this.#check(id, message), this.checkEveryMs)
     try {
       await this.add(id, message).catch((cause: unknown) => {
@@ -26,24 +30,36 @@ export class Pending<M> {
       await done
     } finally {
       clearInterval(timer)
-      this.#entries.delete(id)
+      this.#forget(id, entry)
     }
   }
 
   message(id: string): M | undefined {
-    return this.#entries.get(id)?.message
+    return this.#entries.get(id)?.values().next().value?.message
   }
 
   finished(id: string): void {
-    this.#entries.get(id)?.resolve()
+    for (const entry of this.#entries.get(id) ?? []) entry.resolve()
   }
 
   failed(id: string, error: Error): void {
-    this.#entries.get(id)?.reject(error)
+    for (const entry of this.#entries.get(id) ?? []) entry.reject(error)
   }
 
   size(): number {
     return this.#entries.size
+  }
+
+  #of(id: string): Set<Entry<M>> {
+    let entries = this.#entries.get(id)
+    if (!entries) this.#entries.set(id, (entries = new Set()))
+    return entries
+  }
+
+  #forget(id: string, entry: Entry<M>): void {
+    const entries = this.#of(id)
+    entries.delete(entry)
+    if (entries.size === 0) this.#entries.delete(id)
   }
 
   async #check(id: string, message: M): Promise<void> {
@@ -54,4 +70,10 @@ export class Pending<M> {
       // Redis is away; the next look comes.
     }
   }
+}
+
+interface Entry<M> {
+  message: M
+  resolve(): void
+  reject(error: Error): void
 }
