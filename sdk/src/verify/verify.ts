@@ -67,7 +67,7 @@ export async function verify(subject: Subject, trust: Trust): Promise<Report> {
     signature: await signature(subject, signed, scope, trust),
     ...tee.claims,
     model_weights: await modelWeights(receipt, tee.model, trust),
-    zk_proof: await zkClaim({ proof: subject.bundle.proof, receipt, scope, request: subject.request, answer: subject.answer, circuitOf: trust.chain?.circuitOf }),
+    zk_proof: await zkClaim({ proof: subject.bundle.proof, receipt, scope, request: subject.request, answer: subject.answer, circuitOf: trust.chain?.circuitOf, pinned: trust.pinned }),
     payment: await payment(subject, receipt, trust),
     anchored: await anchored(subject.bundle, signed, scope, trust),
     route: route(subject, receipt, trust),

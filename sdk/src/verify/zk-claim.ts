@@ -23,13 +23,15 @@ export interface ZkSubject {
   answer: string | undefined
   /** Verification key the chain binds the model to; absent when the chain is not asked. */
   circuitOf: ((modelHash: Hex.Hex) => Promise<Hex.Hex>) | undefined
+  /** False: the registry that is asked was itself named by the gateway. */
+  pinned: boolean
 }
 
 /**
  * `zk_proof`: checks a proof by mathematics alone, here, and everything that ties it to this receipt: the key it names, the
  * statement it signs, the request it is for, and, where they are given, the very request and answer.
  */
-export async function zkClaim({ proof, receipt, scope, request, answer, circuitOf }: ZkSubject): Promise<Claim> {
+export async function zkClaim({ proof, receipt, scope, request, answer, circuitOf, pinned }: ZkSubject): Promise<Claim> {
   if (receipt.mode !== Receipt.modes.zkml && receipt.mode !== Receipt.modes['tee+zkml']) return unknown('no proof was bought')
   if (!proof) return unknown('the proof that was bought is not there yet')
   const key = Hex.toBytes(proof.key)
@@ -54,14 +56,22 @@ export async function zkClaim({ proof, receipt, scope, request, answer, circuitO
   const label = Groth16.describeSetup(registered.value.setup)
   const what = said ? 'of exactly the request and answer given' : '; request and answer were not given, so only their commitments are proven'
   const model = bound === undefined ? 'that its circuit is this model’s is the gateway’s word' : 'the chain binds the model to its circuit'
-  return claim('proof-verified', `a zero-knowledge proof under key ${vkId}, ${label}, was verified here ${what}; ${model}`, trustIn(registered.value.setup))
+  const reason = `a zero-knowledge proof under key ${vkId}, ${label}, was verified here ${what}; ${model}`
+  const form = said ? '; and whoever gave the bundle, that its form reads the signals as the circuit means them, which anybody checks by compiling the model' : ''
+  const named = bound !== undefined && pinned ? 'chain' : receipt.mode === Receipt.modes.zkml ? 'node' : 'bundle'
+  // Whoever makes a key can prove anything under it: mathematics says nothing where the key is the bundle's alone.
+  if (named === 'bundle') return claim('asserted', reason, `whoever gave the bundle: neither the receipt nor a chain that was pinned names this key, and who made it can forge proofs${form}`)
+  return claim('proof-verified', reason, `${trustIn(registered.value.setup, named)}${form}`)
 }
 
-/** What a proof rests on besides mathematics: that nobody kept the secrets its key was made with. */
-const trustIn = (setup: Groth16.Setup): string =>
-  setup.kind === 'dev'
-    ? 'DEVELOPMENT KEY (dev): whoever made it can forge proofs; and the publisher that its circuit is the model’s, which anybody checks by compiling it'
-    : `one honest party of the ${setup.contributors} in the ceremony closed by beacon ${setup.beacon}; and the publisher that its circuit is the model’s, which anybody checks by compiling it`
+/** What a proof rests on besides mathematics: that nobody kept the secrets its key was made with, and who says that the key is the model's. */
+function trustIn(setup: Groth16.Setup, named: 'chain' | 'node'): string {
+  const publisher = named === 'chain' ? 'the publisher' : 'the node that signed, for no pinned chain was asked,'
+  const circuit = `and ${publisher} that its circuit is the model’s, which anybody checks by compiling it`
+  return setup.kind === 'dev'
+    ? `DEVELOPMENT KEY (dev): whoever made it can forge proofs; ${circuit}`
+    : `one honest party of the ${setup.contributors} in the ceremony closed by beacon ${setup.beacon}; ${circuit}, and that this ceremony took place, which verify-setup checks`
+}
 
 /** Whether the proof's public signals are those of this request and this answer. */
 function agrees(signals: readonly bigint[], form: StatementForm, { request, answer, context }: { request: string; answer: string; context: bigint }): { ok: true } | { ok: false; reason: string } | undefined {
