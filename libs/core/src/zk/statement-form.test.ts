@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { compile, type CompileOptions } from './compile.js'
 import { decodeForm, encodeForm, formOf, stateSignals } from './statement-form.js'
+import { ModelBuilder } from './testing/model-builder.js'
 import { decodeProgram } from './witness/program.js'
 import { witness } from './witness/witness.js'
 
@@ -32,4 +33,17 @@ describe.each(['digits', 'breast-cancer', 'breast-cancer-trees', 'digits-mlp'])(
     expect(() => stateSignals(form, { ...base, outputs: {} })).toThrow(expect.objectContaining({ code: 'zk.input-invalid' }))
     expect(() => stateSignals(form, { ...base, inputs: { [input]: values.slice(1) } })).toThrow(expect.objectContaining({ code: 'zk.input-invalid' }))
   })
+})
+
+it('keeps the open end of a one-sided clip, and the infinite thresholds and operands that a model may have', () => {
+  const b = new ModelBuilder()
+  const positive = b.node('Clip', [b.input('x', [1, 2]), b.floats([0], [])])
+  const onnx = b.output(b.node('MatMul', [positive, b.floats([1, -1], [2, 1])])).build()
+  const program = decodeProgram(compile(onnx, { ranges: { x: [-4, 4], [positive]: [0, 4], v1_0: [-8, 8] } }, { arithmetic: 'int8' }).program)
+  const form = decodeForm(encodeForm(formOf(program)))
+  const inputs = { x: [3, -1] }
+  const { publicSignals, outputs } = witness(program, { inputs, context: 7n })
+  expect(stateSignals(form, { inputs, outputs: Object.fromEntries(outputs.map(({ name, values }) => [name, values])), context: 7n })).toEqual(publicSignals)
+  const steps = [{ kind: 'rank' as const, thresholds: [Float64Array.of(-Infinity, 2, Infinity)] }, { kind: 'arithmetic' as const, operator: 'Div' as const, operand: Float64Array.of(Infinity), swapped: false }]
+  expect(decodeForm(encodeForm({ ...form, encoders: [{ ...(form.encoders[0] as (typeof form.encoders)[0]), steps }] })).encoders[0]?.steps).toEqual(steps)
 })

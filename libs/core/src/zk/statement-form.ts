@@ -61,9 +61,14 @@ function own(values: Readonly<Record<string, ArrayLike<number>>>, name: string):
   return found
 }
 
-/** Bytes of a form: JSON, typed arrays as lists. */
+/** Bytes of a form: JSON, typed arrays as lists, and infinities, which JSON would make null, as text. */
 export const encodeForm = (form: StatementForm): Uint8Array =>
-  new TextEncoder().encode(JSON.stringify(form, (_name, value: unknown) => (ArrayBuffer.isView(value) ? Array.from(value as Float64Array) : value)))
+  new TextEncoder().encode(
+    JSON.stringify(form, (_name, value: unknown) => {
+      if (ArrayBuffer.isView(value)) return Array.from(value as Float64Array)
+      return value === Infinity || value === -Infinity ? String(value) : value
+    }),
+  )
 
 /** Reads a form. Throws `zk.program-malformed`. */
 export function decodeForm(bytes: Uint8Array): StatementForm {
@@ -78,7 +83,15 @@ export function decodeForm(bytes: Uint8Array): StatementForm {
 }
 
 function step(read: EncodeStep): EncodeStep {
-  if (read.kind === 'arithmetic') return { ...read, operand: Float64Array.from(read.operand) }
-  if (read.kind === 'rank') return { ...read, thresholds: read.thresholds.map((list) => Float64Array.from(list)) }
+  if (read.kind === 'arithmetic') return { ...read, operand: Float64Array.from(read.operand, number) }
+  if (read.kind === 'rank') return { ...read, thresholds: read.thresholds.map((list) => Float64Array.from(list, number)) }
+  if (read.kind === 'clip') return { ...read, lo: number(read.lo), hi: number(read.hi) }
   return read
+}
+
+/** A number as `encodeForm` writes it. What else JSON may hold would count as zero further on. */
+function number(value: unknown): number {
+  if (value === 'Infinity' || value === '-Infinity') return Number(value)
+  assert(typeof value === 'number', 'a step has numbers')
+  return value
 }
