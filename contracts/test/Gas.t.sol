@@ -8,6 +8,7 @@ import { Authorization, RevenueVault } from "../src/RevenueVault.sol";
 import { BatchHeader } from "../src/libraries/BatchHeader.sol";
 import { InferenceReceipt, SignedReceipt } from "../src/libraries/InferenceReceipt.sol";
 import { InclusionProof } from "../src/libraries/MerkleSum.sol";
+import { VerificationKey } from "../src/libraries/VerificationKey.sol";
 import { ProofFixture } from "./support/ProofFixture.sol";
 
 /// @notice What the calls cost as transactions of their own, cold storage, intrinsic gas and calldata included.
@@ -169,6 +170,18 @@ contract GasTest is ProofFixture {
     }
   }
 
+  /// @dev The settler's gas limits rest on these: services/settler/src/proof-gas.ts.
+  function test_gas_accept_by_number_of_signals() public {
+    uint256[2] memory counts = [uint256(1), 4];
+    uint256[2] memory most = [uint256(2_300_000), 1_000_000];
+    for (uint256 i = 0; i < 2; ++i) {
+      ProvenReceipt[] memory items = _wide(256, counts[i]);
+      ledger.acceptBatch(address(log), GROTH16, models.circuitOf(items[0].receipt.modelHash), items);
+      string memory what = string.concat("ProofLedger.acceptBatch x", vm.toString(counts[i]), " of 256 signals, each");
+      vm.assertLe(_report(what, counts[i]), most[i], "acceptBatch");
+    }
+  }
+
   function test_gas_demand_proof() public {
     (BatchHeader memory header, InferenceReceipt memory receipt, InclusionProof memory proof) =
       _deepLeaf(_zkReceipt("deep", 1000));
@@ -198,6 +211,50 @@ contract GasTest is ProofFixture {
     items = new ProvenReceipt[](count);
     for (uint256 i = 0; i < count; ++i) {
       items[i] = _proven(_zkReceipt(keccak256(abi.encode(count, i)), 1000));
+    }
+  }
+
+  /// @dev Receipts of a model whose circuit has so many signals, which all share the point of the toy key's first.
+  function _wide(uint256 n, uint256 count) private returns (ProvenReceipt[] memory items) {
+    bytes32 model = keccak256(abi.encode("wide", n, count));
+    bytes memory key = _widened(n, bytes32(count));
+    bytes32 id = keys.register(key);
+    vm.startPrank(PUBLISHER);
+    models.register("digits", vm.toString(n * 100 + count), model, 250);
+    models.bindCircuit(model, id);
+    vm.stopPrank();
+    items = new ProvenReceipt[](count);
+    for (uint256 i = 0; i < count; ++i) {
+      InferenceReceipt memory receipt = _zkReceipt(keccak256(abi.encode(model, i)), 1000);
+      (receipt.modelHash, receipt.evidenceId) = (model, id);
+      uint256[] memory signals = new uint256[](n);
+      uint256 sum;
+      for (uint256 j = 0; j < n; ++j) {
+        signals[j] = j + 1 == n
+          ? ledger.contextOf(address(log), receipt.requestId, model)
+          : uint256(keccak256(abi.encode(receipt.requestId, j))) % R;
+        sum = addmod(sum, signals[j], R);
+      }
+      receipt.statementHash = keccak256(abi.encodePacked(signals));
+      (, bytes memory proof) = _prove([sum, 0, 0, 0], 1 + i);
+      items[i] = ProvenReceipt(receipt, _sign(NODE_KEY, log.receiptHashOf(receipt)), signals, proof);
+    }
+  }
+
+  /// @dev The toy key with its first signal's point n times; another beacon makes it another key.
+  function _widened(uint256 n, bytes32 beacon) private view returns (bytes memory key) {
+    uint256 first = VerificationKey.IC + 64;
+    bytes memory point = new bytes(64);
+    key = new bytes(first);
+    for (uint256 i = 0; i < first + 64; ++i) {
+      if (i < first) key[i] = ceremonyKey[i];
+      else point[i - first] = ceremonyKey[i];
+    }
+    for (uint256 i = 0; i < 32; ++i) {
+      key[7 + i] = beacon[i];
+    }
+    for (uint256 i = 0; i < n; ++i) {
+      key = bytes.concat(key, point);
     }
   }
 

@@ -7,6 +7,7 @@ import type { Logger } from '@haca/platform/log'
 import { encodeFunctionData, parseEventLogs } from 'viem'
 import { contractReceipt } from './contract-forms.js'
 import { proofsAccepted } from './events.js'
+import { proofGas, proofsAtOnce } from './proof-gas.js'
 
 export interface ProofsOptions {
   chain: Chain
@@ -24,11 +25,6 @@ interface Proven {
   proof: StoredProof
 }
 
-/** Proofs in one transaction: at 32 one costs 67,000 gas to verify, a fifth of what it costs alone, and a block has room for much else. */
-const batchMax = 32
-const gasFixed = 400_000n
-const gasEach = 220_000n
-
 /**
  * Shows proofs to the ledger: all of an anchored batch together, or the one that somebody demands. The ledger is asked
  * first, so that what is told twice is sent once; a proof nobody takes within the window of its demand voids its leaf.
@@ -44,7 +40,8 @@ export class Proofs {
     const by = Map.groupBy(await this.#open(rows), ({ proof }) => proof.document.settlement ?? mode)
     for (const alone of by.get('single') ?? []) await this.#show([alone])
     for (const group of Map.groupBy(by.get('batch') ?? [], ({ proof }) => proof.document.vkId).values()) {
-      for (let at = 0; at < group.length; at += batchMax) await this.#show(group.slice(at, at + batchMax))
+      const atOnce = proofsAtOnce(signalsOf(group))
+      for (let at = 0; at < group.length; at += atOnce) await this.#show(group.slice(at, at + atOnce))
     }
   }
 
@@ -90,7 +87,7 @@ export class Proofs {
         ? encodeFunctionData({ abi: proofLedgerAbi, functionName: 'accept', args: [log, groth16Format, items[0] as (typeof items)[number]] })
         : encodeFunctionData({ abi: proofLedgerAbi, functionName: 'acceptBatch', args: [log, groth16Format, first.proof.document.vkId, items] })
     const receiptHashes = group.map(({ row }) => row.receiptHash)
-    const { ended } = await sender.send({ to: proofLedger, data, gas: gasFixed + gasEach * BigInt(items.length), note: JSON.stringify({ kind: 'prove', receiptHashes }) })
+    const { ended } = await sender.send({ to: proofLedger, data, gas: proofGas(items.length, signalsOf(group)), note: JSON.stringify({ kind: 'prove', receiptHashes }) })
     void ended
       .then(async (end) => {
         if (end.outcome === 'final' && end.receipt.status === 'success') {
@@ -117,5 +114,8 @@ export class Proofs {
     await this.#show(open.slice(middle))
   }
 }
+
+/** Public signals of a proof; those of a group are of one circuit. */
+const signalsOf = ([first]: readonly Proven[]): number => first?.proof.document.signals.length ?? 0
 
 const promisesProof = ({ receipt }: Row): boolean => receipt.mode === Receipt.modes.zkml || receipt.mode === Receipt.modes['tee+zkml']
