@@ -22,6 +22,7 @@ export interface Proved {
  * | `prover.memory-exceeded` | no | this key never fits the budget; nothing was started |
  * | `prover.memory-busy` | yes | it fits once others are done |
  * | `prover.key-invalid` | no | the engine refuses the key |
+ * | `prover.key-missing` | yes | the key cannot be opened; it is fetched again |
  * | `prover.witness-invalid` | no | the engine refuses the witness |
  * | `prover.crashed` | yes | the engine's process ended |
  * | `prover.timeout` | yes | it was killed because it took too long |

@@ -92,7 +92,7 @@ describe.runIf(engine)('the Rust engine', () => {
     expect(await code(prover.prove(broken, cancer!.wtns))).toEqual({ code: 'prover.key-invalid', retryable: false })
     writeFileSync(broken.zkey, bytes.subarray(0, 5_000))
     expect(await code(prover.prove(broken, cancer!.wtns))).toEqual({ code: 'prover.key-invalid', retryable: false })
-    expect(await code(prover.prove({ id: 'none', zkey: join(folder, 'none.zkey') }, cancer!.wtns))).toEqual({ code: 'prover.key-invalid', retryable: false })
+    expect(await code(prover.prove({ id: 'none', zkey: join(folder, 'none.zkey') }, cancer!.wtns))).toEqual({ code: 'prover.key-missing', retryable: true })
   })
 
   it('starts again after its process was killed', { timeout: 60_000 }, async () => {

@@ -12,10 +12,10 @@ export interface ZkeyShape {
 const COEFFICIENT_BYTES = 44
 const SECTIONS_MAX = 64
 
-/** Reads a `.zkey` file's headers, and not the file. Rejects with `prover.key-invalid`. */
+/** Reads a `.zkey` file's headers, and not the file. Rejects with `prover.key-invalid`, or with `prover.key-missing` where there is none to read. */
 export async function zkeyShape(path: string): Promise<ZkeyShape> {
   const file = await open(path).catch((cause: unknown) => {
-    throw invalid('the key cannot be opened', cause)
+    throw new AppError('prover.key-missing', { retryable: true, detail: 'the key cannot be opened', cause })
   })
   try {
     const { size } = await file.stat()
@@ -59,4 +59,4 @@ export const snarkjsBytes = ({ bytes }: ZkeyShape): number => 400 * MIB + 8 * by
 
 const MIB = 1 << 20
 
-const invalid = (detail: string, cause?: unknown): AppError => new AppError('prover.key-invalid', { detail, cause })
+const invalid = (detail: string): AppError => new AppError('prover.key-invalid', { detail })

@@ -2,7 +2,8 @@ import { AppError } from '@haca/core'
 import { Groth16, type IdentifiedCircuit } from '@haca/core/zk'
 import { readCircuitFile } from '@haca/platform/circuits'
 import type { Blobs } from '@haca/platform/blobs'
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Circuit } from '../proving/index.js'
@@ -16,10 +17,12 @@ export class KeyFiles {
     readonly blobs: Blobs,
   ) {}
 
-  /** Path of a circuit's key, whole and checked. Concurrent callers fetch it once. */
+  /** Path of a circuit's key, whole and checked. Concurrent callers fetch it once, and again when it was lost since. */
   async of(circuit: IdentifiedCircuit): Promise<Circuit> {
+    const known = this.#fetching.get(circuit.vkId)
+    if (known && (await sizeOf((await known).zkey)) === circuit.files.zkey.bytes) return known
     let fetching = this.#fetching.get(circuit.vkId)
-    if (!fetching) {
+    if (!fetching || fetching === known) {
       fetching = this.#fetch(circuit)
       this.#fetching.set(circuit.vkId, fetching)
       fetching.catch(() => this.#fetching.delete(circuit.vkId))
@@ -27,12 +30,14 @@ export class KeyFiles {
     return fetching
   }
 
+  /**
+   * Read whole once a process, for a machine that lost power may have put a file in place without its bytes. Under such a key
+   * no proof can be made, and that would be held against the receipts.
+   */
   async #fetch(circuit: IdentifiedCircuit): Promise<Circuit> {
     const { sha256, bytes: size } = circuit.files.zkey
     const zkey = join(this.folder, `${sha256}.zkey`)
-    // Put in place whole by its rename; what a proof rests on is checked again by verifying it.
-    const there = await stat(zkey).catch(() => undefined)
-    if (there?.size !== size) {
+    if ((await sizeOf(zkey)) !== size || (await digestOf(zkey)) !== sha256) {
       const bytes = await readCircuitFile(this.blobs, circuit, 'zkey')
       requireLabel(circuit, bytes)
       await mkdir(this.folder, { recursive: true })
@@ -44,8 +49,17 @@ export class KeyFiles {
   }
 }
 
+const sizeOf = async (path: string): Promise<number | undefined> => (await stat(path).catch(() => undefined))?.size
+
+async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
 /** A key registered as a ceremony's must have been through one: the file carries its own mark. Throws `prover.key-invalid`. */
 function requireLabel({ vkId, registered }: IdentifiedCircuit, zkey: Uint8Array): void {
+  if (registered.setup.kind !== 'ceremony') return
   const { label } = Groth16.readZkey(zkey)
-  if (registered.setup.kind === 'ceremony' && label !== 'ceremony') throw new AppError('prover.key-invalid', { detail: `the key of ${vkId} is registered as a ceremony's, and its file is marked ${label}` })
+  if (label !== 'ceremony') throw new AppError('prover.key-invalid', { detail: `the key of ${vkId} is registered as a ceremony's, and its file is marked ${label}` })
 }
