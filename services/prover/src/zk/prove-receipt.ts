@@ -43,7 +43,8 @@ export async function proveReceipt(completed: InferenceCompleted, { receipt }: R
   if (!('wtns' in statement)) return { rules, evidenceId: undefined }
   const receiptHash = Receipt.hash(receipt, proving.scope, proving.primitives.keccak256)
   try {
-    const proof = (await readProof(proving.blobs, receiptHash)) ?? (await prove(statement, { circuit, receiptHash, proving, signal }))
+    const known = await readProof(proving.blobs, receiptHash)
+    const proof = known ? holding(known, statement, circuit) : await prove(statement, { circuit, receiptHash, proving, signal })
     rules.push(rule('proof-verified', true, `a Groth16 proof by ${proof.document.engine} verifies under ${circuit.vkId}`))
     return { rules, evidenceId: proof.evidenceId }
   } catch (error) {
@@ -87,7 +88,7 @@ function typed(name: string, shape: readonly number[], values: Float64Array, man
   return Tensor.ofNumbers({ name, datatype, shape }, values)
 }
 
-async function prove(statement: { wtns: Uint8Array; settlement: string | undefined }, { circuit, receiptHash, proving, signal }: { circuit: IdentifiedCircuit; receiptHash: Hex.Hex; proving: Proving; signal: AbortSignal | undefined }): Promise<StoredProof> {
+async function prove(statement: { wtns: Uint8Array; publicSignals: readonly bigint[]; settlement: string | undefined }, { circuit, receiptHash, proving, signal }: { circuit: IdentifiedCircuit; receiptHash: Hex.Hex; proving: Proving; signal: AbortSignal | undefined }): Promise<StoredProof> {
   await proofBegun(proving.blobs, receiptHash)
   const checked = selfChecked(proving.prover, () => preparedKey(circuit))
   const { proof, publicSignals, provedInMs } = await checked.prove(await proving.keyFiles.of(circuit), statement.wtns, signal ? { signal } : {})
@@ -102,7 +103,17 @@ async function prove(statement: { wtns: Uint8Array; settlement: string | undefin
     ...(statement.settlement ? { settlement: statement.settlement } : {}),
   }
   proofMade(provedInMs)
-  return keepProof(proving.blobs, document)
+  const kept = await keepProof(proving.blobs, document)
+  return kept.document.proof === document.proof ? kept : holding(kept, statement, circuit)
+}
+
+/** A proof that somebody stored before us, if it shows this statement: a verdict rests on no other hand that can write there. */
+function holding(stored: StoredProof, { publicSignals }: { publicSignals: readonly bigint[] }, circuit: IdentifiedCircuit): StoredProof {
+  const { vkId, proof, signals } = stored.document
+  const points = Groth16.decodeProof(Hex.toBytes(proof))
+  const stated = vkId === circuit.vkId && signals.join() === Groth16.signalsToJson(publicSignals).join()
+  if (stated && points.ok && Groth16.verify(preparedKey(circuit), publicSignals, points.value).ok) return stored
+  throw new AppError('proof.malformed', { detail: 'the stored proof does not show the statement of its receipt' })
 }
 
 const prepared = new WeakMap<IdentifiedCircuit, Groth16.PreparedKey>()
