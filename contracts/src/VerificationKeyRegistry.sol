@@ -49,7 +49,8 @@ contract VerificationKeyRegistry is Deployed {
   /// @notice A ceremony has three contributions or more, a beacon and a transcript; a development key has none of them.
   error SetupInvalid();
   error DevKeyRefused();
-  /// @notice The point at this offset is not on the curve, not in its subgroup, or at infinity.
+  /// @notice The point at this offset is not on the curve, not in its subgroup, or at infinity; or it is delta and no
+  /// other point than gamma or its negative.
   error PointInvalid(uint256 offset);
   error StoreFailed();
 
@@ -147,6 +148,11 @@ contract VerificationKeyRegistry is Deployed {
     _requireG2(key, VerificationKey.BETA);
     _requireG2(key, VerificationKey.GAMMA);
     _requireG2(key, VerificationKey.DELTA);
+    // Points of one x are each other's negatives. A key to which nobody contributed has delta = gamma, and then C takes
+    // the place of the signals: anybody proves everything.
+    bytes calldata gamma = key[VerificationKey.GAMMA:VerificationKey.GAMMA + 64];
+    bytes calldata delta = key[VerificationKey.DELTA:VerificationKey.DELTA + 64];
+    if (keccak256(gamma) == keccak256(delta)) revert PointInvalid(VerificationKey.DELTA);
   }
 
   /// @dev ECADD fails for coordinates that are not below the modulus and for points off the curve (EIP-196).

@@ -90,6 +90,25 @@ contract VerificationKeyRegistryTest is Shipped, ToyProver {
     vm.assertEq(count, 12, "refused keys");
   }
 
+  function test_refuses_a_key_to_which_nobody_contributed() public {
+    bytes memory key = ceremonyKey;
+    for (uint256 i = 0; i < 128; ++i) {
+      key[VerificationKey.DELTA + i] = key[VerificationKey.GAMMA + i];
+    }
+    vm.expectRevert(abi.encodeWithSelector(VerificationKeyRegistry.PointInvalid.selector, VerificationKey.DELTA));
+    keys.register(key);
+    // The negative of gamma: y is p less what it was.
+    uint256 p = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
+    for (uint256 at = VerificationKey.DELTA + 64; at < VerificationKey.DELTA + 128; at += 32) {
+      assembly ("memory-safe") {
+        let word := add(add(key, 32), at)
+        mstore(word, sub(p, mload(word)))
+      }
+    }
+    vm.expectRevert(abi.encodeWithSelector(VerificationKeyRegistry.PointInvalid.selector, VerificationKey.DELTA));
+    keys.register(key);
+  }
+
   function test_says_which_point_is_wrong() public {
     uint256[4] memory offsets =
       [VerificationKey.ALPHA, VerificationKey.BETA, VerificationKey.IC, VerificationKey.IC + 256];
