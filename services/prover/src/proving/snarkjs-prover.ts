@@ -120,8 +120,7 @@ export class SnarkjsProver implements Prover {
   #answer(message: Extract<FromSnarkjs, { id: number }>): void {
     if (message.id !== this.#lastId) return
     if (message.kind === 'failed') {
-      const witness = /witness/i.test(message.detail)
-      this.#waiting?.reject(new AppError(witness ? 'prover.witness-invalid' : 'prover.key-invalid', { detail: message.detail }))
+      this.#waiting?.reject(failure(message.detail))
       return
     }
     const proof = Groth16.proofFromJson(message.proof)
@@ -132,3 +131,13 @@ export class SnarkjsProver implements Prover {
 }
 
 const cancelled = (): AppError => new AppError('prover.cancelled', { detail: 'the caller gave up' })
+
+/**
+ * What snarkjs says against its input, by its own words and those of its reader of files; anything else, memory that could
+ * not be had for one, is its own failure: a verdict is for good, and must not rest on a bad day.
+ */
+export function failure(detail: string): AppError {
+  if (/witness/i.test(detail)) return new AppError('prover.witness-invalid', { detail })
+  if (/zkey file is not|protocol unrecognized|Curve not supported|Invalid File format|Version not supported|Missing section|Section Duplicated/i.test(detail)) return new AppError('prover.key-invalid', { detail })
+  return new AppError('prover.crashed', { retryable: true, detail })
+}
