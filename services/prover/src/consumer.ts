@@ -29,7 +29,7 @@ export interface Line {
 export async function consumeCompletions(line: Line, appraiser: Appraiser, proving: Proving): Promise<(Consumption | Worker)[]> {
   const pending = new Pending<InferenceCompleted>(
     (id, message) => line.jobs.add(Chores.appraise, id, { requestId: Hex.fromBytes(message.requestId) }),
-    (id) => line.jobs.ended(Chores.appraise.name, id),
+    (id) => line.jobs.outcome(Chores.appraise.name, id),
   )
   const worker = await line.jobs.work(Chores.appraise, {
     concurrency: line.concurrency,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Pending } from './pending.js'
 
-const pending = () => new Pending<string>(async () => undefined, async () => false)
+const pending = () => new Pending<string>(async () => undefined, async () => undefined)
 
 describe('a record whose chore is under way', () => {
   it('is done with its chore, and so is the same record when it comes again meanwhile', async () => {
@@ -21,12 +21,18 @@ describe('a record whose chore is under way', () => {
 
   it('is still known while another of the same could not be added', async () => {
     let refuse = false
-    const line = new Pending<string>(async () => (refuse ? Promise.reject(new Error('away')) : undefined), async () => false)
+    const line = new Pending<string>(async () => (refuse ? Promise.reject(new Error('away')) : undefined), async () => undefined)
     const first = line.run('r', 'message')
     refuse = true
     await expect(line.run('r', 'message')).rejects.toMatchObject({ code: 'jobs.unreachable' })
     expect(line.message('r')).toBe('message')
     line.finished('r')
     await first
+  })
+
+  it('ends as its chore did in another process: a failure there is no success here', async () => {
+    const ended = (outcome: 'done' | 'failed') => new Pending<string>(async () => undefined, async () => outcome, 10).run('r', 'message')
+    await ended('done')
+    await expect(ended('failed')).rejects.toMatchObject({ code: 'jobs.failed', retryable: false })
   })
 })

@@ -11,8 +11,8 @@ export class Pending<M> {
   constructor(
     /** Adds the chore; nothing when it is remembered. */
     readonly add: (id: string, message: M) => Promise<void>,
-    /** Whether the chore ended, here or elsewhere. */
-    readonly ended: (id: string) => Promise<boolean>,
+    /** How the chore ended, here or elsewhere. */
+    readonly outcome: (id: string) => Promise<'done' | 'failed' | undefined>,
     readonly checkEveryMs = 5_000,
   ) {}
 
@@ -64,7 +64,9 @@ export class Pending<M> {
 
   async #check(id: string, message: M): Promise<void> {
     try {
-      if (await this.ended(id)) this.finished(id)
+      const outcome = await this.outcome(id)
+      if (outcome === 'done') this.finished(id)
+      else if (outcome === 'failed') this.failed(id, new AppError('jobs.failed', { detail: 'the chore was given up, by another process; its log says why' }))
       else await this.add(id, message)
     } catch {
       // Redis is away; the next look comes.

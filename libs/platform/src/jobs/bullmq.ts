@@ -60,9 +60,9 @@ export class BullJobs implements Jobs {
     return { stop: () => worker.close() }
   }
 
-  async ended(name: string, id: string): Promise<boolean> {
+  async outcome(name: string, id: string): Promise<'done' | 'failed' | undefined> {
     const state = await this.#queue(name).getJobState(id)
-    return state === 'completed' || state === 'failed'
+    return state === 'completed' ? 'done' : state === 'failed' ? 'failed' : undefined
   }
 
   async depth(name: string): Promise<number> {

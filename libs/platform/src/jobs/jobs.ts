@@ -36,8 +36,8 @@ export interface Jobs {
     kind: JobKind<D>,
     options: { concurrency: number; handler(job: Job<D>): Promise<void>; exhausted(job: Job<D>, error: Error): Promise<void> },
   ): Promise<Worker>
-  /** Whether a job ended, with or without success, and is still remembered. */
-  ended(name: string, id: string): Promise<boolean>
+  /** How a job ended, while that is remembered; undefined while it waits or runs, and for one that is not known. */
+  outcome(name: string, id: string): Promise<'done' | 'failed' | undefined>
   /** Jobs waiting or running of a kind. */
   depth(name: string): Promise<number>
   ping(): Promise<boolean>

@@ -3,7 +3,7 @@ import type { Job, JobKind, Jobs, Worker } from './jobs.js'
 
 interface Entry {
   job: Job<Record<string, string>>
-  state: 'waiting' | 'running' | 'done'
+  state: 'waiting' | 'running' | 'done' | 'failed'
   priority: number
 }
 
@@ -47,12 +47,13 @@ export class MemoryJobs implements Jobs {
     }
   }
 
-  async ended(name: string, id: string): Promise<boolean> {
-    return this.#queue(name).get(id)?.state === 'done'
+  async outcome(name: string, id: string): Promise<'done' | 'failed' | undefined> {
+    const state = this.#queue(name).get(id)?.state
+    return state === 'done' || state === 'failed' ? state : undefined
   }
 
   async depth(name: string): Promise<number> {
-    return [...this.#queue(name).values()].filter((entry) => entry.state !== 'done').length
+    return [...this.#queue(name).values()].filter(({ state }) => state === 'waiting' || state === 'running').length
   }
 
   async ping(): Promise<boolean> {
@@ -70,7 +71,7 @@ export class MemoryJobs implements Jobs {
       entry.state = 'done'
     } catch (error) {
       if (entry.job.attempt >= kind.attempts || Errors.find(error)?.retryable === false) {
-        entry.state = 'done'
+        entry.state = 'failed'
         await options.exhausted(entry.job as never, error as Error)
         return
       }

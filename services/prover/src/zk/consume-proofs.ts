@@ -27,7 +27,7 @@ export async function openProofLine(line: Line, appraiser: Appraiser, proving: P
   const given = new Cancelled()
   const pending = new Pending<InferenceCompleted>(
     (id, message) => line.jobs.add(Chores.prove, id, { requestId: Hex.fromBytes(message.requestId) }, { priority: priorityOf(message) }),
-    (id) => line.jobs.ended(Chores.prove.name, id),
+    (id) => line.jobs.outcome(Chores.prove.name, id),
   )
   const worker = await line.jobs.work(Chores.prove, {
     concurrency: line.provingConcurrency,
