@@ -95,6 +95,8 @@ export class Proofs {
           const skipped = parseEventLogs({ abi: proofLedgerAbi, eventName: 'ProofSkipped', logs: end.receipt.logs })
           return proofsAccepted(logger, { hash: end.receipt.transactionHash, accepted: accepted.length, skipped: skipped.length, gasUsed: end.receipt.gasUsed })
         }
+        // Another transaction took the nonce: nothing was said against the proofs.
+        if (end.outcome === 'superseded') return this.#show(await this.#open(group.map(({ row }) => row)))
         await this.#halve(group)
       })
       .catch((err: unknown) => logger.error({ err, alarm: 'proofs-not-shown', receiptHashes }, 'proofs could not be shown to the ledger'))
