@@ -4,7 +4,7 @@ import type { Bus } from '@haca/platform/bus'
 import type { Logger } from '@haca/platform/log'
 import { Wire } from '@haca/platform/wire'
 import { claimOf, claimOfLoss, completed, paymentFailed, paymentSettled, told, voided, type Projection } from './project-events.js'
-import type { Claims } from './ports.js'
+import type { Claim, Claims, IdentifierUse } from './ports.js'
 
 export interface Rebuild {
   bus: Bus
@@ -79,7 +79,7 @@ async function rebuildClaims({ bus, claims, projection, genuine, horizonMs, now 
     const claim = claimOf(request, state)
     await claims.restore(claim)
     const identifier = Wire.hexOrZero(request.paymentIdentifier, 'payment_identifier')
-    if (identifier !== Hex.zero32) await claims.identify({ ...claim, identifier }, now())
+    if (identifier !== Hex.zero32) await identify({ ...claim, identifier }, claims, now())
     restored++
   }
   // A loss counts longer than requests are read back: then its claim is made from what the settler said of it.
@@ -95,6 +95,17 @@ async function rebuildClaims({ bus, claims, projection, genuine, horizonMs, now 
   await bus.replay({ schema: InferenceVoidedSchema, sinceMs, visit: believed((message) => voided(message, projection)) })
   await bus.replay({ schema: PaymentFailedSchema, sinceMs: Math.min(sinceMs, now() - lossHorizonMs), visit: believed((message) => lost(message)) })
   return restored
+}
+
+/**
+ * An identifier stands for the last payment that was accepted with it: one from before bought nothing, or it would have been answered. A payment
+ * without a claim took the identifier while claims were lost, and was not accepted.
+ */
+async function identify(use: Claim & IdentifierUse, claims: Claims, nowMs: number): Promise<void> {
+  const holder = await claims.identify(use, nowMs)
+  if (holder === use.paymentId) return
+  const other = await claims.byPayment(holder)
+  if (!other || other.acceptedAtMs < use.acceptedAtMs) await claims.identify(use, nowMs, holder)
 }
 
 /** Leaves out records that are not to be believed: their consumers buried them, but they are still in the topic. */
