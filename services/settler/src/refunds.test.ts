@@ -32,17 +32,29 @@ async function world(batches: Row[][], { reverts = new Set<Hex.Hex>() as Readonl
     readContract: async ({ functionName, args }: { functionName: string; args?: [Hex.Hex] }) => (functionName === 'batchCount' ? BigInt(batches.length) : [1_000n, 1n, refunded.has(args?.[0] as Hex.Hex) ? 3 : 1]),
   } as unknown as Chain
   let away = 0
+  let mined: Promise<void> = Promise.resolve()
+  const sent: Hex.Hex[] = []
   const sender = {
     send: async ({ note }: SendRequest) => {
       if (away-- > 0) throw new Error('no route to the chain')
       const paymentId = (JSON.parse(note) as { note: string }).note.slice('refund '.length) as Hex.Hex
       const reverted = reverts.has(paymentId)
-      if (!reverted) refunded.set(paymentId, (refunded.get(paymentId) ?? 0) + 1)
-      return { hash: random(32), nonce: 0, ended: Promise.resolve({ outcome: 'final', note, receipt: { status: reverted ? 'reverted' : 'success', logs: [], transactionHash: random(32) } }) }
+      sent.push(paymentId)
+      const ended = mined.then(() => {
+        if (!reverted) refunded.set(paymentId, (refunded.get(paymentId) ?? 0) + 1)
+        return { outcome: 'final', note, receipt: { status: reverted ? 'reverted' : 'success', logs: [], transactionHash: random(32) } }
+      })
+      return { hash: random(32), nonce: 0, ended }
     },
   } as unknown as TxSender
   const make = (): Refunds => new Refunds({ chain, sender, vault, log, ledger, logger: createLogger('test', 'silent'), safeTag: 'latest', retryMs: 5 })
-  return { make, refunded, away: (times: number) => void (away = times) }
+  /** Lets no block come until what it answers is called. */
+  const hold = (): (() => void) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    mined = promise
+    return resolve
+  }
+  return { make, sent, refunded, hold, away: (times: number) => void (away = times) }
 }
 
 describe('refunds', () => {
@@ -63,6 +75,20 @@ describe('refunds', () => {
     away(2)
     make().committed(1)
     await expect.poll(() => refunded.get(one.receipt.paymentId)).toBe(1)
+  })
+
+  it('are not sent a second time while they are on their way, because another could not be sent', async () => {
+    const rows = [row(0n), row(0n), row(0n)]
+    const { make, sent, refunded, away, hold } = await world([rows])
+    const mine = hold()
+    away(1)
+    make().committed(1)
+    await expect.poll(() => sent.length).toBe(2)
+    await new Promise((next) => setTimeout(next, 50)) // ten times the pause before a retry
+    expect(sent).toHaveLength(2)
+    mine()
+    await expect.poll(() => refunded.size).toBe(3)
+    expect(sent).toHaveLength(3)
   })
 
   it('of others are not kept back by one that the token refuses', async () => {

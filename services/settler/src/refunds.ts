@@ -91,7 +91,10 @@ export class Refunds {
     if (voids.length === 0) return
     const tree = MerkleSum.build(rows.map((row) => MerkleSum.leaf(this.options.ledger.scope, row.receiptHash, row.collected)))
     for (let at = 0; at < voids.length; at += togetherMax) {
-      await Promise.all(voids.slice(at, at + togetherMax).map(({ row, index }) => this.#ofLeaf(sealed, row, contractProof(row.collected, index, MerkleSum.proof(tree, index)))))
+      const ended = await Promise.allSettled(voids.slice(at, at + togetherMax).map(({ row, index }) => this.#ofLeaf(sealed, row, contractProof(row.collected, index, MerkleSum.proof(tree, index)))))
+      // Thrown only when the others have ended: tried again before that, they would be sent a second time.
+      const failed = ended.find((end) => end.status === 'rejected')
+      if (failed) throw failed.reason
     }
   }
 
