@@ -28,8 +28,13 @@ async function world(batches: Row[][], { reverts = new Set<Hex.Hex>() as Readonl
     for (const { receipt } of rows) await blobs.put(nonceKey(receipt.paymentId), randomBytes(32))
   }
   const refunded = new Map<Hex.Hex, number>()
+  let young = 0
   const chain = {
-    readContract: async ({ functionName, args }: { functionName: string; args?: [Hex.Hex] }) => (functionName === 'batchCount' ? BigInt(batches.length) : [1_000n, 1n, refunded.has(args?.[0] as Hex.Hex) ? 3 : 1]),
+    readContract: async ({ functionName, args }: { functionName: string; args?: [Hex.Hex] }) => {
+      if (functionName !== 'batchCount') return [1_000n, 1n, refunded.has(args?.[0] as Hex.Hex) ? 3 : 1]
+      if (young-- > 0) throw new Error('the contract function "batchCount" returned no data')
+      return BigInt(batches.length)
+    },
   } as unknown as Chain
   let away = 0
   let mined: Promise<void> = Promise.resolve()
@@ -54,7 +59,7 @@ async function world(batches: Row[][], { reverts = new Set<Hex.Hex>() as Readonl
     mined = promise
     return resolve
   }
-  return { make, sent, refunded, hold, away: (times: number) => void (away = times) }
+  return { make, sent, refunded, hold, away: (times: number) => void (away = times), young: (times: number) => void (young = times) }
 }
 
 describe('refunds', () => {
@@ -67,6 +72,14 @@ describe('refunds', () => {
     await make().start()
     await new Promise(setImmediate)
     expect([...refunded.values()]).toEqual([1, 1])
+  })
+
+  it('let the settler start while the safe tag is behind the deployment of its log', async () => {
+    const one = row(0n)
+    const { make, refunded, young } = await world([[one]])
+    young(2)
+    await make().start()
+    await expect.poll(() => refunded.get(one.receipt.paymentId)).toBe(1)
   })
 
   it('are tried again when the chain was away', async () => {

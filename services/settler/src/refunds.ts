@@ -33,19 +33,26 @@ export class Refunds {
   #committed = 0
   #done: number | undefined
   #running = false
+  #starting: NodeJS.Timeout | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
   constructor(readonly options: RefundOptions) {}
 
-  /** Takes up what an earlier process left. */
+  /** Takes up what an earlier process left. A log that was just deployed is not there yet behind the safe tag: it is asked again, and nobody's payment waits for that. */
   async start(): Promise<void> {
-    const { chain, log, safeTag } = this.options
-    this.committed(Number(await chain.readContract({ address: log, abi: settlementLogAbi, functionName: 'batchCount', blockTag: safeTag })))
+    const { chain, log, safeTag, logger, retryMs } = this.options
+    try {
+      this.committed(Number(await chain.readContract({ address: log, abi: settlementLogAbi, functionName: 'batchCount', blockTag: safeTag })))
+    } catch (err) {
+      logger.warn({ err }, 'number of batches not read; refunds of an earlier process wait')
+      if (!this.#stopped) this.#starting = setTimeout(() => void this.start(), retryMs)
+    }
   }
 
   stop(): void {
     this.#stopped = true
+    clearTimeout(this.#starting)
     clearTimeout(this.#timer)
   }
 
