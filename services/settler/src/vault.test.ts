@@ -38,6 +38,11 @@ describe('a payment submitted straight to the token', () => {
     expect(await new ChainVault(chain, vault, token, 1n, 'safe').directTransfer(payment)).toBe(transaction)
   })
 
+  it('is found however long the authorisation lives: gateways once took such', async () => {
+    const { chain } = chainWith(newest - 100_000n, 900_000n)
+    expect(await new ChainVault(chain, vault, token, newest - 800_000n, 'safe').directTransfer({ ...payment, validBefore: now + 10 * 365 * 86_400 })).toBe(transaction)
+  })
+
   it('is nowhere when the authorisation was only cancelled, or used before it could have been signed for us', async () => {
     for (const most of [900_000n, 5_000n]) {
       const { chain } = chainWith(newest - 2_000_000n, most)

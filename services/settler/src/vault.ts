@@ -61,9 +61,11 @@ export class ChainVault implements Vault {
 
   /** The transaction that used an authorisation, of the blocks in which it may have been used. */
   async #useOf({ payer, nonce, validBefore }: Payment.Payment): Promise<Hex.Hex | undefined> {
-    const { number: newest } = await this.chain.getBlock({ blockTag: this.safeTag })
+    const { number: newest, timestamp } = await this.chain.getBlock({ blockTag: this.safeTag })
     const search = { address: this.token, event: tokenAbi[2], args: { authorizer: payer, nonce } } as const
-    const oldest = await this.#blockAt(validBefore - authorizationSecondsMax, newest)
+    // One that lives longer was taken before gateways refused such, and nobody knows since when it may have been used.
+    const bounded = validBefore - authorizationSecondsMax <= Number(timestamp)
+    const oldest = bounded ? await this.#blockAt(validBefore - authorizationSecondsMax, newest) : this.fromBlock
     try {
       return (await this.chain.getLogs({ ...search, fromBlock: oldest, toBlock: newest }))[0]?.transactionHash
     } catch {
