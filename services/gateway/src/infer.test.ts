@@ -128,6 +128,18 @@ describe('a payment identifier', () => {
     expect(await infer(ask(2), pay('another-0123456789'), undefined, gateway)).toMatchObject({ kind: 'accepted' })
   })
 
+  it('is charged once though a second payment comes while the chain is asked about the payer', async () => {
+    const { gateway, pay, published } = await world()
+    const asked = Promise.withResolvers<void>()
+    const slow = { ...gateway, payers: { read: async () => (await asked.promise, { balance: 1_000_000n, contract: false }) } } as unknown as Gateway
+    const both = [infer(ask(), pay(id), undefined, slow), infer(ask(), pay(id), undefined, slow)]
+    await new Promise(setImmediate)
+    asked.resolve()
+    const [first, second] = await Promise.all(both)
+    expect(second).toEqual(first)
+    expect(published).toHaveLength(1)
+  })
+
   it('is free again when its payment bought nothing', async () => {
     const { claims, gateway, pay, published } = await world()
     await infer(ask(), pay(id), undefined, gateway)

@@ -63,6 +63,8 @@ export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitS
   const admission = await reserve(verified, gateway)
   if (admission.outcome === 'not-taken') return demandPayment(request, admission, gateway)
   const fresh = admission.outcome === 'reserved'
+  const beside = fresh ? await usedBeside(verified, gateway) : undefined
+  if (beside) return answer({ requestId: beside.requestId, payment: beside }, gateway, { waitSettledMs, accepted: false })
   const ours = fresh || (await isAbandoned(admission.claim, gateway))
   if (ours && webhook) await gateway.webhooks.keep(verified.requestId, webhook)
   if (ours) await acceptRequest(verified, ask, gateway, { fresh })
@@ -111,6 +113,20 @@ async function earlierUse({ payment, identifier, fingerprint }: Verified, { clai
   }
   await claims.identify(use, now(), holder)
   return undefined
+}
+
+/**
+ * Another payment with the same identifier may have been admitted since `earlierUse` looked, which was before the chain was asked for a balance.
+ * It has its claim by now: the one the identifier does not stand for gives its own back.
+ */
+async function usedBeside(verified: Verified, gateway: Gateway): Promise<Claim | undefined> {
+  const release = (): Promise<void> => gateway.claims.release(verified.payment.paymentId)
+  const beside = await earlierUse(verified, gateway).catch(async (error: unknown) => {
+    await release()
+    throw error
+  })
+  if (beside) await release()
+  return beside
 }
 
 /** Whether a reservation was left behind by somebody who died before publishing it, and is ours to take up. One that has an outcome was published. */
