@@ -80,12 +80,10 @@ export interface Claims {
   takeOver(paymentId: Hex.Hex, nowMs: number): Promise<boolean>
   /** Undoes a reservation for which nothing was published. */
   release(paymentId: Hex.Hex): Promise<void>
-  /** Moves a claim along the lifecycle, with what is now known of it. `missing` when there is no such claim. */
+  /** Moves a claim along the lifecycle, with what is now known of it. `missing` when there is no such claim. One that was paid and is void now establishes nobody. */
   transition(claim: ClaimId, to: Lifecycle.State, patch?: Partial<Pick<Claim, 'code' | 'detail' | 'transaction' | 'blockNumber'>>): Promise<Lifecycle.Transition | 'missing'>
   /** Marks an upfront payment as collected: its exposure ends, its work begins. */
   paid(claim: ClaimId, patch: Pick<Claim, 'transaction' | 'blockNumber'>): Promise<Lifecycle.Transition | 'missing'>
-  /** Takes back the trust that a payment earned its payer, because the payment is paid back. */
-  distrust(payer: Hex.Hex, amount: bigint): Promise<void>
   /** Puts a claim back as Kafka knows it; nothing when it is there. */
   restore(claim: Claim): Promise<void>
   byPayment(paymentId: Hex.Hex): Promise<Claim | undefined>

@@ -64,11 +64,8 @@ export async function voided(message: InferenceVoided, projection: Projection): 
   if (outcome?.case !== 'voided') throw new AppError('void.forged', { detail: 'no such void was decided' })
   // A void decided by the sweeper has no payment in it: nobody but the claim knows.
   const { payment, code, detail } = outcome.value
-  const known = await projection.claims.byRequest(requestId)
-  const claim = payment ? Wire.toPayment(payment) : known
-  const answer = claim && (await step(claim, 'void', { code, detail }, { event: 'voided', requestId, projection }))
-  // Collected before its work and now paid back: the same money going round must not make its payer look established.
-  if (answer === 'applied' && known?.flow === 'upfront' && known.transaction) await projection.claims.distrust(known.payer, known.amount)
+  const claim = payment ? Wire.toPayment(payment) : await projection.claims.byRequest(requestId)
+  if (claim) await step(claim, 'void', { code, detail }, { event: 'voided', requestId, projection })
   await wake(message.replyTo, requestId, projection)
 }
 
@@ -152,11 +149,10 @@ async function step(
   to: Lifecycle.State,
   patch: Partial<Claim>,
   { event, requestId, projection }: { event: string; requestId: Hex.Hex; projection: Projection },
-): Promise<Lifecycle.Transition | 'missing'> {
+): Promise<void> {
   // A missing claim is one that Redis lost or that ran out: rebuilding restores it from the log, and events from before that come again.
   const answer = await projection.claims.transition(claim, to, patch)
   if (answer === 'conflict') stateConflict(projection.logger, { event, requestId, state: to })
-  return answer
 }
 
 /** Wakes the request's waiter here, and the instance it was accepted by. */

@@ -153,14 +153,16 @@ export function conformance(make: () => Promise<Claims>): void {
     await claims.close()
   })
 
-  it('takes back the trust of a payment that is paid back', async () => {
+  it('takes back the trust of a payment with the step that makes it void', async () => {
     const claims = await open()
     const payer = random(20)
     await fund(claims, payer, 10_000n)
     const upfront = claimOf({ payer, amount: 2_000n, flow: 'upfront' })
     await claims.reserve(upfront, limits, now)
     await claims.paid(upfront, { transaction: random(32), blockNumber: 1 })
-    await claims.distrust(payer, 2_000n)
+    await claims.transition(upfront, 'void')
+    await claims.transition(upfront, 'void') // told twice
+    await claims.paid(upfront, { transaction: random(32), blockNumber: 1 })
     expect(await claims.reserve(claimOf({ payer, amount: 1_500n }), limits, now)).toEqual({ outcome: 'exposed', reason: 'payer-cap' })
     await claims.close()
   })

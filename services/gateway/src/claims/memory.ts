@@ -101,10 +101,6 @@ export class MemoryClaims implements Claims {
     return began ? 'applied' : 'already'
   }
 
-  async distrust(payer: Hex.Hex, amount: bigint): Promise<void> {
-    this.#payer(payer).settled -= amount
-  }
-
   async restore(claim: Claim): Promise<void> {
     if (!this.#entries.has(claim.paymentId)) this.#open(claim, claim.flow === 'authorization', 0)
   }
@@ -191,10 +187,13 @@ export class MemoryClaims implements Claims {
   }
 
   #close(entry: Entry, how: 'paid' | 'void' | 'lost'): void {
-    if (entry.released) return
-    entry.released = true
     const { amount, payer: address } = entry.claim
     const payer = this.#payer(address)
+    if (entry.released) {
+      if (how === 'void') payer.settled -= amount // collected before its work, and now paid back
+      return
+    }
+    entry.released = true
     payer.exposure -= amount
     if (entry.counted) this.#outstanding -= amount
     if (how === 'paid') {

@@ -78,10 +78,6 @@ export class RedisClaims implements Claims {
     return (await this.#run(() => this.#redis.paidClaim(k.claim, k.payer, k.totals, k.lost, ...fieldsOf(patch)))) as Lifecycle.Transition | 'missing'
   }
 
-  async distrust(payer: Hex.Hex, amount: bigint): Promise<void> {
-    await this.#run(() => this.#redis.hincrby(this.#payerKey(payer), 'settled', (-amount).toString()))
-  }
-
   async restore(claim: Claim): Promise<void> {
     const k = this.#keysOf(claim)
     await this.#run(() =>

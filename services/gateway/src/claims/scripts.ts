@@ -51,12 +51,16 @@ end
 return answers
 `
 
-/** Ends what a claim counts for in the exposure ledger, once. Used by the scripts below. */
+/**
+ * Ends what a claim counts for in the exposure ledger, once. One that was collected before its work and is void now is paid back, and takes the trust
+ * back that it earned: the same money going round must not make its payer look established. Used by the scripts below.
+ */
 const releaseExposure = `
 local function releaseExposure(how, claimKey, payerKey, totalsKey, lostKey)
   local claim = redis.call('HMGET', claimKey, 'released', 'amount', 'counted')
-  if claim[1] ~= '0' then return end
   local amount = tonumber(claim[2])
+  if claim[1] == '1' and how == 'void' then redis.call('HINCRBY', payerKey, 'settled', -amount) end
+  if claim[1] ~= '0' then return end
   redis.call('HSET', claimKey, 'released', '1')
   redis.call('HINCRBY', payerKey, 'exposure', -amount)
   if claim[3] == '1' then redis.call('DECRBY', totalsKey, amount) end
