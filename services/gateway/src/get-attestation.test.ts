@@ -16,12 +16,14 @@ const record: AppraisalRecord.AppraisalRecord = {
 }
 
 /** What is said of keys that are archived, when the registry answers what it does. */
-async function attested(records: AppraisalRecord.AppraisalRecord[], validity: Attesting['keys']['validity'] = async () => 'valid') {
+async function attested(records: AppraisalRecord.AppraisalRecord[], validity: Attesting['keys']['validity'] = async () => 'valid', askedAt = now) {
   const archive = new KeyArchive(new MemoryBlobs())
   for (const one of records) await archive.append(one.node, AppraisalRecord.signRecord(one, scope, new Uint8Array(32).fill(5)))
   const deployment = { chainId: 84532, settlementLog: address(0x22), teeRegistry: scope.registry, policyRegistry: address(0x33) }
   const current = () => accept({ policy, daRef: Hex.zero32, readAtMs: now })
-  const answer = await getAttestation(Hex.zero32, { records: new KeyRecords(archive, () => now), keys: { validity }, policy: { current }, deployment, offerKey: new Uint8Array(32).fill(3), now: () => now })
+  const known = new KeyRecords(archive, () => now)
+  await known.live()
+  const answer = await getAttestation(Hex.zero32, { records: known, keys: { validity }, policy: { current }, deployment, offerKey: new Uint8Array(32).fill(3), now: () => askedAt })
   const { keys, omitted } = AttestationStatement.decodeStatement(Base64.decodeBase64Url(answer.statement)!)
   return { nodes: keys.map(({ node }) => node), omitted, simulated: answer.simulated }
 }
@@ -31,6 +33,11 @@ describe('the keys that live', () => {
     const records = [1, 2, 3].map((n) => ({ ...record, node: address(n), appraisedAt: record.appraisedAt - n }))
     const validity: Attesting['keys']['validity'] = async (node, keyKind) => (node === address(2) ? 'compromised' : keyKind === 2 ? 'valid' : 'wrong-kind')
     expect(await attested(records, validity)).toEqual({ nodes: [address(1), address(3)], omitted: 0, simulated: false })
+  })
+
+  it('live at the second of the statement, not only when they were read', async () => {
+    const last = { ...record, node: address(2), expiresAt: now / 1000 + 1 }
+    expect(await attested([record, last], undefined, now + 1_000)).toMatchObject({ nodes: [address(1)] })
   })
 
   it('are not known while the registry cannot be asked', async () => {

@@ -26,24 +26,28 @@ export interface AttestationAnswer {
   signer: Hex.Hex
 }
 
-/** The live keys and their newest appraisals, signed over the asker's nonce. Throws a Refusal while policy or registry is not in sight: then no key is known to live. */
+/** The keys that live at the second it names and their newest appraisals, signed over the asker's nonce: one that ran out since they were read would have the whole refused. Throws a Refusal while policy or registry is not in sight: then no key is known to live. */
 export async function getAttestation(nonce: Hex.Hex, { records, keys: registry, policy, deployment, offerKey, now }: Attesting): Promise<AttestationAnswer> {
   const current = policy.current()
   if (!current.ok) throw new Refusal('unavailable', current.reason, current.detail ?? 'no policy is in sight', undefined, 5)
   const { epoch, digest } = current.value.policy
-  const live = await registered(await records.live(), registry, Math.floor(now() / 1000))
+  const known = await records.live()
+  const at = Math.floor(now() / 1000)
+  const live = await registered(known.filter((key) => recordOf(key).expiresAt > at), registry, at)
   const keys = live.slice(0, AttestationStatement.KEYS_MAX)
   const { statement, signature } = AttestationStatement.signStatement(
-    { nonce, at: Math.floor(now() / 1000), ...deployment, policyEpoch: epoch, policyDigest: `0x${digest}`, omitted: live.length - keys.length, keys },
+    { nonce, at, ...deployment, policyEpoch: epoch, policyDigest: `0x${digest}`, omitted: live.length - keys.length, keys },
     offerKey,
   )
-  const simulated = live.some(({ appraisal }) => AppraisalRecord.decodeRecord(appraisal.record).kind === 'simulated')
+  const simulated = live.some((key) => recordOf(key).kind === 'simulated')
   return { v: 1, simulated, statement: Base64.encodeBase64Url(statement), signature: Hex.fromBytes(signature), signer: Secp256k1.addressOfKey(offerKey) }
 }
 
+const recordOf = ({ appraisal }: AttestationStatement.LiveKey): AppraisalRecord.AppraisalRecord => AppraisalRecord.decodeRecord(appraisal.record)
+
 /** Those that the chain holds for good: a guardian who revokes a key or declares it compromised tells the registry, and no prover. */
 async function registered(live: readonly AttestationStatement.LiveKey[], registry: Attesting['keys'], at: number): Promise<AttestationStatement.LiveKey[]> {
-  const kindOf = ({ appraisal }: AttestationStatement.LiveKey): number => Receipt.keyKinds[AppraisalRecord.decodeRecord(appraisal.record).kind as Receipt.KeyKind]
+  const kindOf = (key: AttestationStatement.LiveKey): number => Receipt.keyKinds[recordOf(key).kind as Receipt.KeyKind]
   const validities = await Promise.all(live.map((key) => registry.validity(key.node, kindOf(key), at))).catch(() => {
     throw new Refusal('unavailable', 'registry.unreachable', 'the registry of keys cannot be asked now', undefined, 5)
   })
