@@ -14,8 +14,22 @@ export class GrpcFailure extends Error {
   }
 }
 
+/** Longest message of a status, in characters: it travels percent-encoded in one header, and peers take 8 KiB of those. */
+const detailsMax = 1_000
+
+/**
+ * A message as a header may carry it. What a caller named may be of any length, and cut in the middle of a character: grpc-js encodes by
+ * `encodeURI`, which throws for half of one.
+ */
+export const sendable = (message: string): string => message.slice(0, detailsMax).toWellFormed()
+
 /** The status an error becomes at the edge; what we did not foresee is INTERNAL without detail. */
 export function statusOf(error: unknown): { code: status; details: string; metadata: Metadata } {
+  const { code, details, metadata } = foreseen(error)
+  return { code, details: sendable(details), metadata }
+}
+
+function foreseen(error: unknown): { code: status; details: string; metadata: Metadata } {
   if (error instanceof GrpcFailure) return { code: error.code, details: error.message, metadata: error.trailers }
   const known = Errors.find(error)
   const metadata = new Metadata()
@@ -32,6 +46,6 @@ export function errorDetails({ code, message, reason, domain }: { code: status; 
   const info = new BinaryWriter().tag(1, WireType.LengthDelimited).string(reason).tag(2, WireType.LengthDelimited).string(domain).finish()
   const any = new BinaryWriter().tag(1, WireType.LengthDelimited).string('type.googleapis.com/google.rpc.ErrorInfo').tag(2, WireType.LengthDelimited).bytes(info).finish()
   return Buffer.from(
-    new BinaryWriter().tag(1, WireType.Varint).int32(code).tag(2, WireType.LengthDelimited).string(message).tag(3, WireType.LengthDelimited).bytes(any).finish(),
+    new BinaryWriter().tag(1, WireType.Varint).int32(code).tag(2, WireType.LengthDelimited).string(sendable(message)).tag(3, WireType.LengthDelimited).bytes(any).finish(),
   )
 }

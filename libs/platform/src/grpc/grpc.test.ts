@@ -24,6 +24,8 @@ beforeAll(async () => {
     infer: async (request, call) => {
       if (request.model === 'unpaid') throw new GrpcFailure(status.FAILED_PRECONDITION, 'payment required', trailers)
       if (request.model === 'busy') throw new AppError('router.unavailable', { retryable: true })
+      if (request.model === 'half') throw new GrpcFailure(status.NOT_FOUND, `no model "${'m'.repeat(5)}\ud83d"`)
+      if (request.model === 'long') throw new GrpcFailure(status.NOT_FOUND, 'm'.repeat(1 << 20))
       if (request.model === 'bug') throw new Error('secret detail')
       call.trailers.set('payment-response-bin', Buffer.from('{"success":true}'))
       return create(InferResponseSchema, { answer: wireBytes(request) })
@@ -57,6 +59,13 @@ describe('gRPC bridge', () => {
     expect([busy.code, busy.metadata.get('haca-code')[0]]).toEqual([status.UNAVAILABLE, 'router.unavailable'])
     const bug = await failure(client.unary(method.infer, { model: 'bug' }, { timeoutMs: 2_000 }))
     expect([bug.code, bug.details]).toEqual([status.INTERNAL, 'internal error'])
+  })
+
+  it('answers with a message that holds half a character, and with one longer than any header', async () => {
+    const half = await failure(client.unary(method.infer, { model: 'half' }, { timeoutMs: 2_000 }))
+    expect([half.code, half.details]).toEqual([status.NOT_FOUND, 'no model "mmmmm\ufffd"'])
+    const long = await failure(client.unary(method.infer, { model: 'long' }, { timeoutMs: 2_000 }))
+    expect([long.code, long.details]).toEqual([status.NOT_FOUND, 'm'.repeat(1_000)])
   })
 
   it('answers bytes that are no message with INVALID_ARGUMENT, and streams with UNIMPLEMENTED', async () => {
