@@ -58,8 +58,16 @@ export function read(bytes: Uint8Array): Identified {
     demand(Array.isArray(source[side]) && (source[side] as unknown[]).length > 0, side)
     for (const spec of source[side] as Spec[]) demand(isSpec(spec), side)
   }
+  const { labels, accuracy } = source
+  demand(labels === undefined || (Array.isArray(labels) && labels.every(isText)), 'labels')
+  demand(accuracy === undefined || isAccuracy(accuracy as Record<string, unknown> | null), 'accuracy')
   return { manifest: source as unknown as Manifest, modelHash: Digest.content(bytes) }
 }
+
+const isText = (value: unknown): value is string => typeof value === 'string'
+
+const isAccuracy = (accuracy: Record<string, unknown> | null): boolean =>
+  isText(accuracy?.metric) && Number.isFinite(accuracy.value) && isCount(accuracy.heldOut, Number.MAX_SAFE_INTEGER) && isText(accuracy.dataSet)
 
 const isSpec = (spec: Spec): boolean =>
   typeof spec.name === 'string' &&
@@ -68,7 +76,8 @@ const isSpec = (spec: Spec): boolean =>
   Array.isArray(spec.shape) &&
   spec.shape.length >= 1 &&
   spec.shape.length <= 8 &&
-  spec.shape.every((d) => d === -1 || isCount(d, 2 ** 31))
+  spec.shape.every((d) => d === -1 || isCount(d, 2 ** 31)) &&
+  (spec.allowNonFinite === undefined || typeof spec.allowNonFinite === 'boolean')
 
 const isCount = (value: unknown, most: number): boolean => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= most
 
