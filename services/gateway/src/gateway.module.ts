@@ -1,4 +1,4 @@
-import type { DynamicModule, OnApplicationShutdown } from '@nestjs/common'
+import type { BeforeApplicationShutdown, DynamicModule, OnApplicationShutdown } from '@nestjs/common'
 import { Hex, Offer, Payment } from '@haca/core'
 import {
   BatchSettledSchema,
@@ -80,7 +80,8 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
   const waiters = new Waiters()
   const outcomes = new Outcomes(blobs)
   const ledger = new BatchLedger(blobs, scope)
-  const watching = { blobs, ledger, claims, scope, waiters, watched: { count: 0 }, now }
+  const stopping = new AbortController()
+  const watching = { blobs, ledger, claims, scope, waiters, watched: { count: 0 }, stopping: stopping.signal, now }
   const webhooks = new Webhooks({ blobs, key: Hex.toBytes(env.GATEWAY_OFFER_KEY.reveal()), primitives, reach: env.GATEWAY_WEBHOOKS, pauseMs: 500, logger, now })
   const proven = async (requestId: Hex.Hex): Promise<void> => {
     const status = await getRequest(requestId, watching)
@@ -167,7 +168,7 @@ export async function compose(config: GatewayConfig, logger: Logger, seams?: Sea
         provide: 'shutdown',
         useFactory: () =>
           shutdown({
-            ...{ grpc, events, models, rebuilder, routerClient },
+            ...{ stopping, grpc, events, models, rebuilder, routerClient },
             timers: [sweeping, gauges],
             drainMs: config.drainMs,
             ...(feed ? { feed } : {}),
@@ -185,8 +186,9 @@ export function tlsFiles({ env }: GatewayConfig): { cert: Buffer; key: Buffer } 
   return { cert: readFileSync(env.GATEWAY_TLS_CERTIFICATE_FILE), key: readFileSync(env.GATEWAY_TLS_KEY_FILE) }
 }
 
-/** Stop order: gRPC intake (HTTP is closed by then), events, timers, connections. */
+/** Stop order: streams, HTTP intake (by the framework), gRPC intake, events, timers, connections. */
 const shutdown = (parts: {
+  stopping: AbortController
   grpc: GrpcServer
   events: Consumption[]
   models: Models
@@ -197,7 +199,8 @@ const shutdown = (parts: {
   feed?: PolicyFeed
   bus?: Bus
   claims?: Claims
-}): OnApplicationShutdown => ({
+}): BeforeApplicationShutdown & OnApplicationShutdown => ({
+  beforeApplicationShutdown: () => parts.stopping.abort(),
   onApplicationShutdown: async () => {
     await parts.grpc.close(parts.drainMs)
     for (const timer of parts.timers) clearInterval(timer)

@@ -7,6 +7,8 @@ export interface Watching extends StatusReader {
   waiters: Waiters
   /** Requests watched at once by this replica. */
   watched: { count: number }
+  /** Aborted when this replica stops: a stream held open would keep its edges from closing, and with them everything behind. */
+  stopping: AbortSignal
   now(): number
 }
 
@@ -18,14 +20,14 @@ const lookEveryMs = 1_000
 
 /**
  * Every state of a request from now until nothing more will happen to it: it is anchored and proven if a proof was bought, or
- * void. States may be skipped, and are never repeated. Throws `request.unknown`, or `watch.busy` where too many are watched.
+ * void; ends early where this replica stops. States may be skipped, and are never repeated. Throws `request.unknown`, or `watch.busy` where too many are watched.
  */
 export async function* watchRequest(requestId: Hex.Hex, watching: Watching, signal: AbortSignal): AsyncGenerator<RequestStatus> {
   if (watching.watched.count >= watchersMax) throw new Refusal('unavailable', 'watch.busy', 'too many requests are watched here; ask for its status instead', undefined, 5)
   watching.watched.count++
   try {
     let last = ''
-    for (const until = watching.now() + watchMaxMs; watching.now() < until && !signal.aborted; ) {
+    for (const until = watching.now() + watchMaxMs; watching.now() < until && !signal.aborted && !watching.stopping.aborted; ) {
       const next = await watching.waiters.until(requestId, () => changed(requestId, last, watching), { timeoutMs: lookEveryMs, everyMs: lookEveryMs })
       if (next === undefined) continue
       last = JSON.stringify(next)
