@@ -12,6 +12,8 @@ export interface EngineOptions {
   /** Milliseconds after which a run is taken for hung and its worker killed. */
   runTimeoutMs: number
   logger: Logger
+  /** File of the worker; tests bring their own. */
+  worker?: string
 }
 
 interface Waiting {
@@ -40,10 +42,11 @@ export class Engine {
 
   /**
    * Runs a model. Rejects with `engine.failed` when the model itself refused, and with the retryable `engine.crashed` when
-   * the worker died or hung, so that the caller may try again.
+   * the worker died or hung, so that the caller may try again; `engine.closed` when this node stops.
    */
   async run(modelHash: Hex.Hex, inputs: Tensor.Tensor[]): Promise<Tensor.Tensor[]> {
     await this.#live()
+    if (this.#closed) throw closed()
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -79,14 +82,14 @@ export class Engine {
       } catch {
         // the respawn below replaces `#ready`
       }
-      if (this.#closed) throw new AppError('engine.closed', { retryable: true })
+      if (this.#closed) throw closed()
       await new Promise((next) => setTimeout(next, restartAfterMs))
     }
   }
 
   #spawn(): Promise<void> {
-    const { models, provider, threads } = this.options
-    const child = fork(fileURLToPath(import.meta.resolve('./worker.js')), { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [] })
+    const { models, provider, threads, worker = fileURLToPath(import.meta.resolve('./worker.js')) } = this.options
+    const child = fork(worker, { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'], execArgv: [] })
     this.#child = child
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => child.kill('SIGKILL'), loadTimeoutMs)
@@ -94,10 +97,17 @@ export class Engine {
         if (message.kind === 'loaded') {
           clearTimeout(timer)
           resolve()
-        } else if (message.kind === 'failed' && message.id === undefined) reject(new Error(message.message))
-        else this.#answer(message)
+        } else if (message.kind === 'failed' && message.id === undefined) {
+          reject(new Error(message.message))
+          child.kill('SIGKILL') // it lives, and would never serve; its exit starts another
+        } else this.#answer(message)
       })
-      child.once('error', reject)
+      child.once('error', (error) => {
+        reject(error)
+        if (child.pid !== undefined) return
+        clearTimeout(timer) // it never ran, so it never exits
+        this.#died(child, error.message)
+      })
       child.once('exit', (code, signal) => {
         clearTimeout(timer)
         reject(new Error(`worker ended while loading (${signal ?? code})`))
@@ -131,7 +141,7 @@ export class Engine {
     if (this.#child !== child) return
     for (const waiting of this.#waiting.values()) {
       clearTimeout(waiting.timer)
-      waiting.reject(new AppError('engine.crashed', { retryable: true, detail: `the worker ended (${how})` }))
+      waiting.reject(this.#closed ? closed() : new AppError('engine.crashed', { retryable: true, detail: `the worker ended (${how})` }))
     }
     this.#waiting.clear()
     if (this.#closed) return
@@ -140,3 +150,5 @@ export class Engine {
     this.#ready.catch(() => undefined)
   }
 }
+
+const closed = (): AppError => new AppError('engine.closed', { retryable: true, detail: 'this node stops' })
