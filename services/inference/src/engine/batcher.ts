@@ -29,7 +29,7 @@ export class Batcher {
     readonly options: { rowsMax: number; now(): number },
   ) {}
 
-  /** Outputs of one request. Rejects with `engine.failed` (the model refuses it) or `engine.crashed` (it crashed the engine three times). */
+  /** Outputs of one request. Rejects with `engine.failed` (the model refuses it) or `engine.crashed` (it crashed the engine three times), or with the retryable `engine.closed`. */
   submit(model: LocalModel, inputs: Tensor.Tensor[], units: number): Promise<Tensor.Tensor[]> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ model, inputs, units, queuedAtMs: this.options.now(), crashes: 0, resolve, reject })
@@ -61,7 +61,7 @@ export class Batcher {
     let rows = first.units
     for (let i = 0; i < this.#queue.length; ) {
       const item = this.#queue[i] as Item
-      if (item.model.modelHash === first.model.modelHash && item.crashes === 0 && rows + item.units <= this.options.rowsMax) {
+      if (item.model.modelHash === first.model.modelHash && item.crashes === 0 && sameRows(item.inputs, first.inputs) && rows + item.units <= this.options.rowsMax) {
         taken.push(item)
         rows += item.units
         this.#queue.splice(i, 1)
@@ -76,15 +76,20 @@ export class Batcher {
       const outputs = await this.run(model.modelHash, stack(items.map((item) => item.inputs)))
       unstack(outputs, items.map((item) => item.units)).forEach((own, i) => items[i]?.resolve(own))
     } catch (error) {
-      const crashed = Errors.find(error)?.retryable === true
+      const known = Errors.find(error)
+      const crashed = known?.retryable === true
       for (const item of items.toReversed()) {
-        if (items.length === 1 && !crashed) item.reject(error as Error)
+        if (known?.code === 'engine.closed') item.reject(known) // nobody's fault; another node takes the request
+        else if (items.length === 1 && !crashed) item.reject(error as Error)
         else if (item.crashes + 1 >= crashesMax) item.reject(new AppError('engine.crashed', { detail: 'the model crashed on this request', cause: error }))
         else this.#queue.unshift({ ...item, crashes: item.crashes + 1 }) // from now on it runs alone
       }
     }
   }
 }
+
+/** Whether rows of two requests are of one shape: where a dimension besides the first is free, they need not be, and cut apart again each would get something of the other's. */
+const sameRows = (a: readonly Tensor.Tensor[], b: readonly Tensor.Tensor[]): boolean => a.every(({ shape }, i) => shape.slice(1).join() === b[i]?.shape.slice(1).join())
 
 /** Rows of several requests under one another, input by input. */
 export function stack(requests: readonly Tensor.Tensor[][]): Tensor.Tensor[] {
