@@ -32,13 +32,16 @@ export interface Verifier {
   now(): number
 }
 
+/** What is held against a payment of a request that was read. */
+export type Paid = Pick<Read, 'ask' | 'units'> & { model: Pick<Read['model'], 'modelHash'> }
+
 const either: readonly Payment.Flow[] = ['authorization']
 
 /**
  * Verifies a payment in process, without asking anybody: our own offer, that it covers this body, then the payer's signature.
  * Throws a Refusal for what is malformed.
  */
-export function verifyPayment(payload: PaymentPayload, request: Read, verifier: Verifier): { ok: true; verified: Verified } | ({ ok: false } & NotTaken) {
+export function verifyPayment(payload: PaymentPayload, request: Paid, verifier: Verifier): { ok: true; verified: Verified } | ({ ok: false } & NotTaken) {
   const no = (reason: string): { ok: false } & NotTaken => ({ ok: false, reason, flows: either })
   const identifier = Identifier.read(payload)
   if (!identifier.ok) throw malformed(identifier)
@@ -83,7 +86,7 @@ const tooLate = 'invalid_exact_evm_payload_authorization_valid_before'
 const clockSkewSeconds = 600
 
 /** Ids of a verified payment and of the request it is for. */
-function identify(payment: Payment.Payment, offer: Offer.Signed, identifier: Hex.Hex, { ask }: Read, primitives: Secp256k1.Primitives): Verified {
+function identify(payment: Payment.Payment, offer: Offer.Signed, identifier: Hex.Hex, { ask }: Paid, primitives: Secp256k1.Primitives): Verified {
   return {
     payment,
     offer,
@@ -97,7 +100,7 @@ function identify(payment: Payment.Payment, offer: Offer.Signed, identifier: Hex
 const noMatch = 'No matching payment requirements'
 
 /** The offer is for this model, and its price is this body's price: not less, or we are underpaid; not more, or the payer is overcharged. */
-const covers = (offer: Offer.Offer, { model, units }: Read): boolean =>
+const covers = (offer: Offer.Offer, { model, units }: Paid): boolean =>
   offer.modelHash === model.modelHash && offer.unitPrice * BigInt(units) === offer.ceiling && offer.ceiling <= Money.max
 
 /** Every term the payer accepted is the term we offered; what else its `extra` holds is its own business. */

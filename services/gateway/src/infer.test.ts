@@ -15,6 +15,7 @@ import { KnownOffers } from './known-offers.js'
 import { requirements } from './offer-terms.js'
 import { Outcomes } from './outcomes.js'
 import type { ModelView } from './ports.js'
+import { Refusal } from './refusal.js'
 
 const address = (): Hex.Hex => Hex.checksum(Hex.fromBytes(randomBytes(20)))
 const start = 1_800_000_000
@@ -112,6 +113,17 @@ describe('a payment sent again', () => {
     await expect(infer(ask(), payment, undefined, gateway)).rejects.toMatchObject({ code: 'route.no-live-pool' })
     at.pools = true
     expect(await infer(ask(2), payment, undefined, gateway)).toMatchObject({ kind: 'accepted' })
+  })
+})
+
+describe('a model that is retired', () => {
+  it('still answers those who paid for it before, and nobody else', async () => {
+    const { gateway, pay, payment } = await world()
+    const first = await infer(ask(), payment, undefined, gateway)
+    const find = () => Promise.reject(new Refusal('unknown', 'model.unknown', 'no such model'))
+    const retired = { ...gateway, models: { find } }
+    expect(await infer(ask(), payment, undefined, retired)).toEqual(first)
+    for (const [asked, paid] of [[ask(2), payment], [ask(), pay()], [ask(), undefined]] as const) await expect(infer(asked, paid, undefined, retired)).rejects.toMatchObject({ code: 'model.unknown' })
   })
 })
 

@@ -49,7 +49,14 @@ export type Answer =
  * everything after it ends in exactly one of an answer that is settled, or a void that is not charged.
  */
 export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitSettledMs: number | undefined, gateway: Gateway): Promise<Answer> {
-  const request = await read(ask, gateway.models)
+  let request: Read
+  try {
+    request = await read(ask, gateway.models)
+  } catch (error) {
+    const earlier = payload && error instanceof Refusal && error.code === 'model.unknown' ? await answerRetired(ask, payload, gateway, waitSettledMs) : undefined
+    if (earlier) return earlier
+    throw error
+  }
   const webhook = ask.webhook === undefined ? undefined : gateway.webhooks.check(ask.webhook)
   if (!payload) return demandPayment(request, { reason: undefined, flows: ['authorization'] }, gateway)
   const check = verifyPayment(payload, request, gateway.verifier)
@@ -69,6 +76,12 @@ export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitS
   if (ours && webhook) await gateway.webhooks.keep(verified.requestId, webhook)
   if (ours) await acceptRequest(verified, ask, gateway, { fresh })
   return answer(verified, gateway, { waitSettledMs, accepted: ours })
+}
+
+/** The answer of a model that was retired between a payment and now: what was paid for before is answered. */
+async function answerRetired(ask: Ask, payload: PaymentPayload, gateway: Gateway, waitSettledMs: number | undefined): Promise<Answer | undefined> {
+  const check = verifyPayment(payload, { ask, units: 0, model: { modelHash: Hex.zero32 } }, gateway.verifier)
+  return check.ok ? undefined : answerLate(check, gateway, waitSettledMs)
 }
 
 /** A 402: what must be paid, and why what was sent did not do. */
