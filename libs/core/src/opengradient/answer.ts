@@ -28,7 +28,7 @@ export function readBody(dialect: Dialect, bytes: Uint8Array): Verdict<Body.Body
     return refuse('body.malformed', 'the text is the JSON of a request: {"inputs": [{"name", "shape", "data"}]}', field)
   }
   if (typeof request !== 'object' || request === null || 'model' in request) return refuse('body.malformed', 'the text is the JSON of a request without its model', field)
-  return Body.parse(new TextEncoder().encode(JSON.stringify({ ...request, model: source.model })))
+  return Body.read({ ...request, model: source.model })
 }
 
 function lastUserText(messages: PythonJson | undefined): PythonJson | undefined {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fromBytes } from '../hex.js'
+import { readBody } from './answer.js'
 import { dumps, parse, PythonFloat, type PythonJson } from './python-json.js'
 import { canonicalRequest, message, outputHash, requestHash, type Dialect } from './triple.js'
 
@@ -108,5 +109,20 @@ describe('Python’s JSON', () => {
 
   it('does not follow nesting without end', () => {
     expect(parse('['.repeat(100_000)).ok).toBe(false)
+  })
+})
+
+describe('a request of a stranger', () => {
+  const chat = (content: string): Uint8Array => new TextEncoder().encode(JSON.stringify({ model: 'digits', messages: [{ role: 'user', content }] }))
+
+  it('is refused for an integer that takes long to read, as by Python', () => {
+    expect(parse('9'.repeat(4_300)).ok).toBe(true)
+    expect(parse(`[${'9'.repeat(4_301)}]`)).toMatchObject({ ok: false, reason: 'json.malformed' })
+  })
+
+  it('is refused for data nested deeper than any stack, and does not throw', () => {
+    const deep = '['.repeat(200_000) + ']'.repeat(200_000)
+    expect(readBody('chat', chat(`{"inputs":[{"name":"x","shape":[1],"data":"no"}],"budget":${deep}}`))).toMatchObject({ ok: false, field: 'inputs[0].data' })
+    expect(readBody('chat', chat(`{"inputs":[{"name":"x","shape":[1],"data":[1]}],"budget":${deep}}`))).toMatchObject({ ok: false, field: 'budget' })
   })
 })

@@ -11,6 +11,8 @@ export class PythonFloat {
 export type PythonJson = null | boolean | string | bigint | PythonFloat | readonly PythonJson[] | { readonly [key: string]: PythonJson }
 
 const depthMax = 64
+/** Python refuses longer integers too (\`sys.int_info.default_max_str_digits\`): reading one takes time by the square of its length. */
+const digitsMax = 4_300
 
 /** Reads JSON without losing what JavaScript would; the first duplicate of a key loses, as in Python. NaN and infinities are refused. */
 export function parse(text: string): Verdict<PythonJson, 'json.malformed'> {
@@ -91,7 +93,7 @@ class Reader {
     match.lastIndex = this.#at
     const [token, fraction, exponent] = match.exec(this.text) ?? this.#fail('no value')
     this.#at += token.length
-    if (fraction === undefined && exponent === undefined) return BigInt(token)
+    if (fraction === undefined && exponent === undefined) return token.length > digitsMax ? this.#fail(`an integer of more than ${digitsMax} digits`) : BigInt(token)
     const value = Number(token)
     if (!Number.isFinite(value)) this.#fail('a number beyond any float')
     return new PythonFloat(value)

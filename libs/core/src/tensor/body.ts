@@ -46,6 +46,11 @@ export function parse(bytes: Uint8Array): Verdict<Body, 'body.malformed'> {
     return malformed('body', 'the body is not UTF-8 JSON')
   }
   if (typeof source !== 'object' || source === null || Array.isArray(source)) return malformed('body', 'the body is not a JSON object')
+  return read(source)
+}
+
+/** Reads a body that is an object already. */
+export function read(source: Record<string, unknown>): Verdict<Body, 'body.malformed'> {
   for (const name of Object.keys(source)) if (!known.has(name)) return malformed(name, `unknown field; known are ${[...known].join(', ')}`)
   if (typeof source.model !== 'string' || source.model.length < 1 || source.model.length > 200) return malformed('model', 'a model name, name@version or 0x-digest')
   if (!Array.isArray(source.inputs) || source.inputs.length < 1 || source.inputs.length > 64) return malformed('inputs', 'a list of 1 to 64 tensors')
