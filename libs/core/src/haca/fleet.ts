@@ -75,5 +75,8 @@ export interface RegisteredModel {
   circuit?: { vkId: Hex; constraints: number }
 }
 
+/** Longest latency that is told apart: what a decision's hash has room for. */
+export const latencyMaxMs = 2 ** 32 - 1
+
 /** Milliseconds a new request would wait on a node and run, by its own figures. */
-export const predictedLatencyMs = (node: Node): number => Math.max(node.oldestAgeMs, node.queueDepth * node.serviceP50Ms) + node.serviceP99Ms
+export const predictedLatencyMs = (node: Node): number => Math.min(latencyMaxMs, Math.max(node.oldestAgeMs, node.queueDepth * node.serviceP50Ms) + node.serviceP99Ms)

@@ -39,6 +39,17 @@ const outcome = (...args: Parameters<typeof ask>) => {
 }
 
 describe('route', () => {
+  it('decides also where a node gives figures beyond all measure', () => {
+    const boastful = node({ node: `0x${'02'.repeat(20)}`, queueDepth: 2 ** 32 - 1, serviceP50Ms: 2 ** 32 - 1, serviceP99Ms: 2 ** 32 - 1, registered: false })
+    const answer = ask([node(), boastful])
+    expect(answer.ok && Decision.hash(answer.value)).toMatch(/^0x[0-9a-f]{64}$/)
+  })
+
+  it('names as the fastest way one that can be had', () => {
+    const answer = ask([node({ seenAtMs: 0, serviceP99Ms: 1 }), node({ serviceP99Ms: 500 })], { deadlineMs: 100 })
+    expect(answer).toMatchObject({ ok: false, reason: 'too-slow', detail: 'the fastest way takes about 500 ms' })
+  })
+
   it('takes the tee candidate, charges by row and returns every candidate with its reason', () => {
     const answer = ask([node()], {}, 3)
     expect(answer).toMatchObject({ ok: true, value: { mode: 1, units: 3, policyEpoch: 7 } })

@@ -2,7 +2,7 @@ import { modes, type Mode } from '../receipt/receipt.js'
 import type { Verification, Wish } from '../tensor/body.js'
 import { accept, refuse, type Refused } from '../verdict.js'
 import type { Candidate, Decision, Reason } from './decision.js'
-import { predictedLatencyMs, provingMs, provingPrice, type Node, type Policy, type RegisteredModel } from './fleet.js'
+import { latencyMaxMs, predictedLatencyMs, provingMs, provingPrice, type Node, type Policy, type RegisteredModel } from './fleet.js'
 
 /** What is to be routed. */
 export interface Request {
@@ -54,7 +54,7 @@ function candidate(mode: Mode, node: Node, request: Request, policy: Policy, now
   const proof = mode === 'tee' ? { ms: 0, price: 0n } : proofOf(model, policy)
   const price = model.unitPrice * BigInt(units) + proof.price
   // tee+zkml answers by its hardware and proves afterwards; zkml alone is worth nothing before its proof.
-  const latencyMs = predictedLatencyMs(node) + (mode === 'zkml' ? proof.ms : 0)
+  const latencyMs = Math.min(latencyMaxMs, predictedLatencyMs(node) + (mode === 'zkml' ? proof.ms : 0))
   const compromisePpm = mode === 'tee' ? (hardwareOf(node, policy)?.compromisePpm ?? 0) : 0
   return {
     mode: modes[mode],
@@ -119,10 +119,11 @@ const unprovable = {
 function refusal(candidates: readonly Candidate[], verification: Verification): Refused<Refusal> {
   const relevant = candidates.filter((c) => c.reason !== 'assurance-too-low' && (verification !== 'auto' || c.mode === modes.tee))
   const has = (reason: Reason): boolean => relevant.some((c) => c.reason === reason)
-  if (has('over-budget')) return refuse('over-budget', `the cheapest way costs ${relevant.map((c) => c.price).reduce((a, b) => (a < b ? a : b))} atomic units`, 'budget')
-  if (has('too-slow')) return refuse('too-slow', `the fastest way takes about ${Math.min(...relevant.map((c) => c.latencyMs))} ms`, 'deadlineMs')
+  if (has('over-budget')) return refuse('over-budget', `the cheapest way costs ${relevant.filter((c) => c.reason === 'over-budget').map((c) => c.price).reduce((a, b) => (a < b ? a : b))} atomic units`, 'budget')
+  const fastest = (reason: Reason): number => Math.min(...relevant.filter((c) => c.reason === reason).map((c) => c.latencyMs))
+  if (has('too-slow')) return refuse('too-slow', `the fastest way takes about ${fastest('too-slow')} ms`, 'deadlineMs')
   const proof = wanted[verification] > wanted.tee
-  if (proof && has('proof-too-slow')) return refuse('proof-too-slow', `with its proof the fastest way takes about ${Math.min(...relevant.map((c) => c.latencyMs))} ms`, 'deadlineMs')
+  if (proof && has('proof-too-slow')) return refuse('proof-too-slow', `with its proof the fastest way takes about ${fastest('proof-too-slow')} ms`, 'deadlineMs')
   for (const reason of ['one-row-a-proof', 'proof-not-sold'] as const) if (proof && has(reason)) return refuse(reason, unprovable[reason], 'verification')
   if (relevant.length > 0 && relevant.every((c) => c.reason === 'no-circuit')) return refuse('no-circuit', 'the model has no zero-knowledge circuit', 'verification')
   return refuse('no-live-pool', 'no live pool serves this model now; try again later')
