@@ -76,6 +76,7 @@ describe('conforming tensors', () => {
   it('lets NaN through only where the model says so', () => {
     const verdict = conform([{ data: ['NaN', 'Infinity', '-Infinity', 0] }], [{ ...(specs[0] as Tensor.Spec), allowNonFinite: true }])
     expect(verdict.ok && [...(verdict.value.tensors[0] as Tensor.Tensor).data]).toEqual([NaN, Infinity, -Infinity, 0])
+    for (const value of ['toString', '__proto__', 'nan']) expect(refusal([{ data: [value, 0, 0, 0] }], [{ ...(specs[0] as Tensor.Spec), allowNonFinite: true }])).toEqual(['tensor.value', 'inputs[0].data[0]'])
   })
 
   it.each([

@@ -148,11 +148,11 @@ function fill(values: readonly unknown[], spec: Spec, field: string, make: (data
 }
 
 /** JSON has no NaN; the protobuf JSON mapping writes these three as strings, and so do we. */
-const nonFinite: Record<string, number> = { NaN, Infinity, '-Infinity': -Infinity }
+const nonFinite: ReadonlyMap<string, number> = new Map([['NaN', NaN], ['Infinity', Infinity], ['-Infinity', -Infinity]])
 
 function float(value: unknown): number | undefined {
   if (typeof value === 'number') return value
-  return typeof value === 'string' ? nonFinite[value] : undefined
+  return typeof value === 'string' ? nonFinite.get(value) : undefined
 }
 
 function int64(value: unknown): bigint | undefined {
