@@ -33,10 +33,10 @@ async function nodeOf(numbers: number): Promise<Node> {
   }
 }
 
-function request() {
+function request(flow: Payment.Flow = 'authorization') {
   const authorization: Exact.Authorization = { from: Secp256k1.addressOfKey(payerKey), to: payTo, value: 1_000n, validAfter: 0, validBefore: start + 300, nonce: random(32) }
   const signature = Hex.fromBytes(Secp256k1.sign(Exact.digest(authorization, tokenSeparator), payerKey))
-  const payment = Payment.from({ ...authorization, signature }, { token: token.address, chainId: 84532, flow: 'authorization' })
+  const payment = Payment.from({ ...authorization, signature }, { token: token.address, chainId: 84532, flow })
   const terms = { modelHash, mode: Receipt.modes.tee, token: token.address, payTo, unitPrice: 1_000n, ceiling: 1_000n, deadlineSeconds: 120, validUntil: start + 300, policyEpoch: 1, decisionHash: random(32) }
   return create(InferenceRequestedSchema, {
     requestId: Hex.toBytes(Digest.requestId(payment.paymentId, Hex.zero32)),
@@ -57,5 +57,12 @@ describe('a node', () => {
   it('voids what no event could carry, and charges nothing', async () => {
     const outcome = await serveRequest(request(), await nodeOf(1_000_000))
     expect(outcome.case === 'voided' && outcome.value.code).toBe('answer.too-large')
+  })
+
+  it('says what becomes of the payment, which was taken already where it came first', async () => {
+    for (const [flow, consequence] of [['authorization', 'nothing was charged'], ['upfront', 'what was paid is paid back']] as const) {
+      const outcome = await serveRequest(request(flow), await nodeOf(1_000_000))
+      expect(outcome.case === 'voided' && outcome.value.detail).toMatch(new RegExp(`; ${consequence}$`))
+    }
   })
 })

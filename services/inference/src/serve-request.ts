@@ -56,7 +56,7 @@ interface Request {
   offerHash: Hex.Hex
 }
 
-/** Why a request is not answered: a stable code and a sentence for the caller. */
+/** Why a request is not answered: a stable code and a sentence for the caller, to which is added what becomes of the payment. */
 interface Reason {
   code: string
   detail: string
@@ -77,10 +77,10 @@ function authenticate(message: InferenceRequested, node: Node): Request {
 
 function lateness({ message, payment, offer }: Request, nowMs: number, marginSeconds: number): Reason | undefined {
   if (payment.flow === 'authorization' && nowMs / 1000 > payment.validBefore - marginSeconds) {
-    return { code: 'payment.expired', detail: 'the payment would have expired before it could be settled; nothing was charged' }
+    return { code: 'payment.expired', detail: 'the payment would have expired before it could be settled' }
   }
   if (payment.flow === 'authorization' && nowMs > Number(message.acceptedAtMs) + offer.offer.deadlineSeconds * 1000) {
-    return { code: 'deadline.missed', detail: `no node was free within ${offer.offer.deadlineSeconds} seconds; nothing was charged` }
+    return { code: 'deadline.missed', detail: `no node was free within ${offer.offer.deadlineSeconds} seconds` }
   }
   return undefined
 }
@@ -115,8 +115,8 @@ async function runOrVoid({ model, inputs, units }: Work, node: Node): Promise<{ 
     const known = Errors.find(error)
     if (!known || known.retryable) throw error
     return known.code === 'engine.crashed'
-      ? { code: 'model.crashed', detail: 'the model crashed on this input; nothing was charged' }
-      : { code: 'model.failed', detail: 'the model refused this input; nothing was charged' }
+      ? { code: 'model.crashed', detail: 'the model crashed on this input' }
+      : { code: 'model.failed', detail: 'the model refused this input' }
   }
 }
 
@@ -126,7 +126,7 @@ const answerBytesMax = 2 << 20
 function completed(request: Request, work: Work, outputs: { tensors: Tensor.Tensor[] } | Stated, { node, startedAtMs }: { node: Node; startedAtMs: number }): Result {
   const { message, payment } = request
   const answer = rendered(request, work, outputs.tensors, node)
-  if (answer.length > answerBytesMax) return voided(request, { code: 'answer.too-large', detail: `the answer has ${answer.length} bytes, the limit is ${answerBytesMax}; nothing was charged` }, node)
+  if (answer.length > answerBytesMax) return voided(request, { code: 'answer.too-large', detail: `the answer has ${answer.length} bytes, the limit is ${answerBytesMax}` }, node)
   const salt = message.salt.length === 32 ? message.salt : randomBytes(32)
   const receipt = node.signer.sign({
     ...identity(request),
@@ -170,12 +170,13 @@ function voided(request: Request, { code, detail }: Reason, node: Node): Result 
     payment.flow === 'upfront'
       ? Wire.signedReceipt(node.signer.sign({ ...identity(request), requestHash: Hex.zero32, outputHash: Hex.zero32, price: 0n, mode: Receipt.modes.none }))
       : undefined
+  const consequence = payment.flow === 'upfront' ? 'what was paid is paid back' : 'nothing was charged'
   const value = create(InferenceVoidedSchema, {
     requestId: message.requestId,
     payment: message.payment as NonNullable<typeof message.payment>,
     offer: message.offer as NonNullable<typeof message.offer>,
     code,
-    detail,
+    detail: `${detail}; ${consequence}`,
     replyTo: message.replyTo,
     paymentIdentifier: message.paymentIdentifier,
     voidedAtMs: BigInt(node.now()),

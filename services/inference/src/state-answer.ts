@@ -32,10 +32,10 @@ export interface Stating {
  */
 export async function stateAnswer({ model, inputs, units, requestId, encoding }: Asked, { circuits, chainId, settlementLog }: Stating): Promise<Stated | { code: string; detail: string }> {
   const circuit = await circuits.of(model.modelHash)
-  if (!circuit) return { code: 'proof.no-circuit', detail: 'this node knows no circuit for the model; nothing was charged' }
+  if (!circuit) return { code: 'proof.no-circuit', detail: 'this node knows no circuit for the model' }
   // A dialect that signs its answer has bytes that nobody else can make again, and the prover must.
-  if (encoding > BodyEncoding.PROTOBUF) return { code: 'proof.dialect', detail: 'a proof is bought over our own HTTP or gRPC interface; nothing was charged' }
-  if (units !== 1) return { code: 'proof.one-row', detail: `a proof is of one row, not of ${units}; nothing was charged` }
+  if (encoding > BodyEncoding.PROTOBUF) return { code: 'proof.dialect', detail: 'a proof is bought over our own HTTP or gRPC interface' }
+  if (units !== 1) return { code: 'proof.one-row', detail: `a proof is of one row, not of ${units}` }
   const program = await circuits.program(circuit)
   const context = Groth16.context({ chainId, settlementLog, requestId, modelHash: model.modelHash })
   try {
@@ -47,6 +47,6 @@ export async function stateAnswer({ model, inputs, units, requestId, encoding }:
     return { tensors, vkId: circuit.vkId, statementHash: Groth16.statementHash(publicSignals) }
   } catch (error) {
     if (Errors.find(error)?.code !== 'zk.input-invalid') throw error
-    return { code: 'model.failed', detail: 'the circuit takes no such input; nothing was charged' }
+    return { code: 'model.failed', detail: 'the circuit takes no such input' }
   }
 }
