@@ -38,7 +38,7 @@ export function problemOf(error: unknown): { problem: Problem; headers: Readonly
   if (status !== undefined) return { problem: new HttpProblem(status.code, status.slug, status.title).problem, headers: {}, foreseen: true }
   const known = Errors.find(error)
   if (known?.retryable) {
-    const unavailable = new HttpProblem(503, known.code, 'Something this answer needs is away for a moment; nothing was charged', { detail: known.message })
+    const unavailable = new HttpProblem(503, known.code, 'Something this answer needs is away for a moment; the same request, sent again, is not charged twice', { detail: known.message })
     return { problem: unavailable.problem, headers: { 'retry-after': '1' }, foreseen: false }
   }
   return { problem: new HttpProblem(500, 'internal', 'Internal error').problem, headers: {}, foreseen: false }

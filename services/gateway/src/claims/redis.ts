@@ -214,7 +214,7 @@ export class RedisClaims implements Claims {
     try {
       return await command()
     } catch (cause) {
-      throw new AppError('claims.unreachable', { retryable: true, cause, detail: 'the payment claims cannot be read now; nothing was charged' })
+      throw new AppError('claims.unreachable', { retryable: true, cause, detail: 'the payment claims cannot be read now; the same payment, sent again, is not charged twice' })
     }
   }
 }

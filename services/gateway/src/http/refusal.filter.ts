@@ -9,7 +9,7 @@ const statuses: Record<Kind, [status: number, title: string]> = {
   conflict: [409, 'The payment belongs to another request'],
   gone: [410, 'The request ended without an answer'],
   'too-large': [413, 'The body is too large'],
-  unavailable: [503, 'This cannot be served now; nothing was charged'],
+  unavailable: [503, 'This cannot be served now'],
 }
 
 /** The problem a refusal is over HTTP. */
