@@ -109,6 +109,9 @@ export interface Inference {
 
 const attempts = 6
 
+/** What says nothing of a call: something on the way to the gateway, or behind it, is away or asks for patience. A payment that was sent may have been taken. */
+const passing: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
+
 /** The payer's client: asks, pays once per call, checks. */
 export class HacaClient {
   readonly #fetch: typeof fetch
@@ -212,7 +215,9 @@ export class HacaClient {
     const required = readRequired(unpaid)
     const { decision } = (await unpaid.json().catch(() => ({}))) as { decision?: Decision.Json }
     const signed = { ...(await this.#sign(required, { body, salt }, options)), decision }
-    return this.#calls.putOnce({ id, body, salt, ...signed })
+    const kept = await this.#calls.putOnce({ id, body, salt, ...signed })
+    if (kept.body !== body) throw new HacaError('refused', `call id "${id}" was used for another request`)
+    return kept
   }
 
   async #sign(required: PaymentRequired, { body, salt }: { body: string; salt: Hex.Hex }, options: InferOptions): Promise<{ payment: string; nonce: Hex.Hex; offer: Offer.Json }> {
@@ -240,18 +245,20 @@ export class HacaClient {
     const headers = { 'haca-salt': call.salt, [PaymentHeader.names.signature]: call.payment, ...(options.waitSettledMs === undefined ? {} : { prefer: `wait=${Math.ceil(options.waitSettledMs / 1000)}` }) }
     const deadline = Date.now() + (options.timeoutMs ?? 300_000)
     let last: unknown
+    let said: HacaError | undefined
     for (let failures = 0; Date.now() < deadline && failures < attempts; ) {
       const response = await this.#post('/v1/inference', call.body, headers).catch((error: unknown) => {
         last = error
         return undefined
       })
       if (response?.status === 200) return response
-      if (response?.status === 402) throw new HacaError('payment-not-taken', `the signed payment was not taken: ${readRequired(response).error ?? 'no reason given'}`, { callId: call.id })
-      if (response && response.status !== 202 && response.status !== 503) throw await refused(response)
-      if (!response || response.status === 503) failures++
+      if (response?.status === 402) throw new HacaError('payment-not-taken', `the signed payment was not taken: ${reasonOf(response) ?? 'no reason given'}`, { callId: call.id })
+      if (response && response.status !== 202 && !passing.has(response.status)) throw await refused(response, { callId: call.id })
+      if (!response || response.status !== 202) failures++
+      if (response && response.status !== 202) said = await refused(response)
       await pause(retryAfterMs(response) ?? 500 * 2 ** failures)
     }
-    throw new HacaError(last ? 'unreachable' : 'not-answered-yet', 'no answer in time; the same call id asks again without paying again', { callId: call.id }, { cause: last })
+    throw new HacaError(last ? 'unreachable' : 'not-answered-yet', `no answer in time${said ? ` (${said.message})` : ''}; the same call id asks again without paying again`, { callId: call.id }, { cause: last ?? said })
   }
 
   /** Believes an answer only when its receipt is signed, and speaks of exactly these bytes. */
@@ -287,7 +294,9 @@ export class HacaClient {
 
   async #post(path: string, body: string, headers: Record<string, string>): Promise<Response> {
     const signal = AbortSignal.timeout(this.options.attemptTimeoutMs ?? 100_000)
-    return this.#fetch(new URL(path, this.options.url), { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body, signal })
+    return this.#fetch(new URL(path, this.options.url), { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body, signal }).catch((cause: unknown) => {
+      throw new HacaError('unreachable', `${this.options.url} does not answer`, {}, { cause })
+    })
   }
 
   async #getJson(path: string): Promise<unknown> {
@@ -324,10 +333,19 @@ function bodyOf(request: InferenceRequest): string {
 }
 
 /** A problem+json answer as an error that keeps its code, field and detail. */
-async function refused(response: Response): Promise<HacaError> {
+async function refused(response: Response, more: Readonly<Record<string, unknown>> = {}): Promise<HacaError> {
   const problem = (await response.json().catch(() => ({}))) as { code?: string; detail?: string; field?: string; title?: string }
   const where = problem.field ? `${problem.field}: ` : ''
-  return new HacaError('refused', `${response.status} ${problem.code ?? ''} ${where}${problem.detail ?? problem.title ?? response.statusText}`.trim(), { status: response.status, ...problem })
+  return new HacaError('refused', `${response.status} ${problem.code ?? ''} ${where}${problem.detail ?? problem.title ?? response.statusText}`.trim(), { status: response.status, ...problem, ...more })
+}
+
+/** Why a 402 did not take a payment, as far as it can be read. */
+function reasonOf(response: Response): string | undefined {
+  try {
+    return readRequired(response).error
+  } catch {
+    return undefined
+  }
 }
 
 const inauthentic = (message: string): HacaError => new HacaError('answer-not-authentic', message)

@@ -4,7 +4,7 @@ export type Code =
   | 'price-above-maximum'
   /** The offer is not from whom we trust, or not for what we asked; nothing was signed. */
   | 'offer-not-trusted'
-  /** The gateway refused the request before any payment. */
+  /** The gateway refused the request. Where a payment had been signed, `callId` is among the details. */
   | 'refused'
   /** A signed payment was not taken. It is not signed again: the reason says what to do. */
   | 'payment-not-taken'
