@@ -1,4 +1,5 @@
 import type { Hex } from '@haca/core'
+import { HacaError } from './errors.js'
 
 /**
  * Where money and receipts of a deployment go. Pin it: what a gateway says of itself is only its word. Every check of a receipt
@@ -25,7 +26,8 @@ export interface Network {
 
 /** What `GET /v1/models` says of its network, in our form. */
 export function networkFrom(json: unknown): Network {
-  const { network } = json as { network: Network }
+  const network = (json as { network?: Network } | undefined)?.network
+  if (!network) throw new HacaError('refused', 'no gateway answers there: GET /v1/models does not say what its network is')
   const { chainId, settlementLog, revenueVault, token, offerSigners } = network
   const optional = Object.fromEntries(optionalFields.flatMap((name) => (network[name] === undefined ? [] : [[name, network[name]]])))
   return { chainId, settlementLog, revenueVault, token, offerSigners, ...optional }

@@ -49,9 +49,7 @@ export const optional = (args: Arguments, name: string, from?: string): string |
 }
 
 export async function readJson(file: string): Promise<unknown> {
-  const text = await readFile(file === '-' ? '/dev/stdin' : file, 'utf8').catch((cause: Error) => {
-    throw new UsageError(`${file} cannot be read: ${cause.message}`)
-  })
+  const text = await readText(file === '-' ? '/dev/stdin' : file)
   try {
     return JSON.parse(text)
   } catch {
@@ -59,10 +57,15 @@ export async function readJson(file: string): Promise<unknown> {
   }
 }
 
+const readText = (file: string): Promise<string> =>
+  readFile(file, 'utf8').catch((cause: Error) => {
+    throw new UsageError(`${file} cannot be read: ${cause.message}`)
+  })
+
 /** A private key from the environment or a file; never from the command line, which other processes can read. */
 export async function readKey(args: Arguments): Promise<Hex.Hex> {
   const file = optional(args, 'key-file')
-  const text = file ? (await readFile(file, 'utf8')).trim() : process.env.HACA_PRIVATE_KEY
+  const text = file ? (await readText(file)).trim() : process.env.HACA_PRIVATE_KEY
   if (text && Hex.is(text, 32)) return text
   throw new UsageError('a payer key is required: HACA_PRIVATE_KEY in the environment, or --key-file with 32 bytes of 0x-hexadecimal')
 }

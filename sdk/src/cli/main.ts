@@ -9,7 +9,7 @@ export async function main(argv: readonly string[], print: (text: string) => voi
     print(overview())
     return name ? exit.ok : exit.usage
   }
-  const verb = verbs[name]
+  const verb = Object.hasOwn(verbs, name) ? verbs[name] : undefined
   if (!verb) {
     complain(`haca: there is no verb "${name}"\n\n${overview()}`)
     return exit.usage

@@ -1,10 +1,16 @@
 import { Hex, Receipt } from '@haca/core'
-import { writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { CallStore } from '../calls.js'
 import { chainReader } from '../chain-reader.js'
 import { HacaClient, type Inference, type InferenceRequest } from '../client.js'
+import { HacaError } from '../errors.js'
 import { networkFrom, type Network } from '../network.js'
 import { privateKeySigner } from '../signer.js'
 import { contradictionOf, verify, type Bundle, type LiveKey, type LiveKeys } from '../verify/index.js'
+import { fileCall } from './file-call.js'
 import { zk } from './verify-setup.js'
 import { exit, optional, readJson, readKey, readNetwork, readRoots, required, UsageError, type Arguments, type Output } from './io.js'
 import { table } from './table.js'
@@ -26,7 +32,7 @@ const models: Verb = {
   summary: 'lists the models that are sold',
   options: { url },
   async run(args, out) {
-    const list = (await new HacaClient({ url: required(args, 'url', 'HACA_URL') }).models()) as { name: string; version: string; unitPrice: string; verifications: string[]; description: string }[]
+    const list = (await new HacaClient({ url: gatewayOf(args) }).models()) as { name: string; version: string; unitPrice: string; verifications: string[]; description: string }[]
     if (out.json) out.print(JSON.stringify(list))
     else for (const m of list) out.print(`${m.name}@${m.version}  ${m.unitPrice} atomic units a row  ${m.verifications.join(', ') || 'not served now'}\n    ${m.description}`)
     return exit.ok
@@ -38,7 +44,7 @@ const quote: Verb = {
   summary: 'asks what a request costs; never charged',
   options: { url },
   async run(args, out) {
-    const quoted = await new HacaClient({ url: required(args, 'url', 'HACA_URL') }).quote(await requestOf(args))
+    const quoted = await new HacaClient({ url: gatewayOf(args) }).quote(await requestOf(args))
     if (out.json) out.print(JSON.stringify(quoted, bigints))
     else out.print(`${quoted.model}, ${quoted.verification}, ${quoted.units} row(s): ${quoted.price} (${quoted.amount} atomic units), about ${quoted.predictedLatencyMs} ms`)
     return exit.ok
@@ -54,15 +60,18 @@ const pay: Verb = {
     max: { type: 'string', help: 'most it may cost, in atomic units; required' },
     'key-file': { type: 'string', help: 'file with the payer key (or HACA_PRIVATE_KEY)' },
     wait: { type: 'string', help: 'seconds to hold the answer until its payment is settled' },
+    call: { type: 'string', help: 'file that keeps the signed call: run again with it, the same is asked for and not paid a second time' },
     save: { type: 'string', help: 'file to keep the answer, receipt and salt in, for haca verify' },
   },
   async run(args, out) {
     const max = required(args, 'max')
     if (!/^[0-9]+$/.test(max)) throw new UsageError('--max is a number of atomic units')
     const pinned = await readNetwork(args)
-    const client = new HacaClient({ url: required(args, 'url', 'HACA_URL'), signer: privateKeySigner(await readKey(args)), maxPriceAtomic: BigInt(max), ...(pinned ? { network: pinned } : {}) })
     const wait = optional(args, 'wait')
-    const inference = await client.infer(await requestOf(args), wait ? { waitSettledMs: Number(wait) * 1000 } : {})
+    if (wait && !/^[0-9]{1,6}$/.test(wait)) throw new UsageError('--wait is a number of seconds')
+    const options = { url: gatewayOf(args), signer: privateKeySigner(await readKey(args)), maxPriceAtomic: BigInt(max), ...(pinned ? { network: pinned } : {}) }
+    const request = await requestOf(args)
+    const inference = await paidOnce(args, (calls, callId) => new HacaClient({ ...options, calls }).infer(request, { callId, ...(wait ? { waitSettledMs: Number(wait) * 1000 } : {}) }))
     const save = optional(args, 'save')
     if (save) await writeFile(save, JSON.stringify(inference, bigints, 1))
     if (out.json) out.print(JSON.stringify(inference, bigints))
@@ -75,19 +84,53 @@ const pay: Verb = {
   },
 }
 
+/** Runs a call that a file keeps; a file that the caller did not name goes when nothing is left to ask for. */
+async function paidOnce(args: Arguments, run: (calls: CallStore, callId: string) => Promise<Inference>): Promise<Inference> {
+  const named = optional(args, 'call')
+  const file = named ?? join(tmpdir(), `haca-call-${randomUUID()}.json`)
+  try {
+    const inference = await run(fileCall(file), file)
+    if (!named) await rm(file, { force: true })
+    return inference
+  } catch (error) {
+    const open = error instanceof HacaError && error.details.callId !== undefined && (error.code === 'not-answered-yet' || error.code === 'unreachable')
+    if (open) throw new HacaError(error.code, `${error.message}: run the same with --call ${file}`, error.details, { cause: error })
+    if (!named) await rm(file, { force: true })
+    throw error
+  }
+}
+
 const status: Verb = {
   usage: 'haca status --url URL REQUEST_ID',
   summary: 'says where a request stands',
   options: { url },
   async run(args, out) {
     const id = idOf(args)
-    const response = await fetch(new URL(`/v1/requests/${id}`, required(args, 'url', 'HACA_URL')))
-    const body = (await response.json()) as { state?: string; detail?: string | null; payment?: { transaction: string } | null; batchId?: number | null }
+    const response = await asked(gatewayOf(args), `/v1/requests/${id}`)
+    const body = (await response.json().catch(() => ({}))) as Status
     if (out.json) out.print(JSON.stringify(body))
-    else out.print(response.ok ? `${body.state}${body.detail ? ` (${body.detail})` : ''}, ${body.payment ? `paid in ${body.payment.transaction}` : 'not settled yet'}, ${body.batchId ? `batch ${body.batchId}` : 'not anchored yet'}` : (body.detail ?? 'unknown'))
+    else out.print(response.ok ? statusLine(body) : (body.detail ?? 'unknown'))
     if (!response.ok) return exit.failed
-    return body.state === 'anchored' || body.state === 'void' ? exit.ok : exit.pending
+    return body.state === 'anchored' || isOver(body) ? exit.ok : exit.pending
   },
+}
+
+interface Status {
+  state?: string
+  detail?: string | null
+  payment?: { transaction: string } | null
+  batchId?: number | null
+}
+
+/** Whether a request ended, and nothing of it is settled or anchored any more. */
+const isOver = ({ state }: Status): boolean => state === 'void' || state === 'unpaid'
+
+function statusLine(status: Status): string {
+  const { state, detail, payment, batchId } = status
+  // A gateway lets go of a payment's transaction an hour after it expired; the chain has it.
+  const unseen = isOver(status) ? 'not paid' : state === 'anchored' ? 'its payment is no longer kept here' : 'not settled yet'
+  const batch = batchId ? [`batch ${batchId}`] : isOver(status) ? [] : ['not anchored yet']
+  return [`${state}${detail ? ` (${detail})` : ''}`, payment ? `paid in ${payment.transaction}` : unseen, ...batch].join(', ')
 }
 
 const simulatedRoot = { type: 'string', help: 'root of a simulator, DER or PEM: its keys are then asserted, never proven' } as const
@@ -103,7 +146,7 @@ const receipt: Verb = {
     save: { type: 'string', help: 'file to write to, instead of standard output' },
   },
   async run(args, out) {
-    const gateway = required(args, 'url', 'HACA_URL')
+    const gateway = gatewayOf(args)
     const trusted = (await readNetwork(args)) ?? (await askedNetwork(gateway))
     const rpcUrl = optional(args, 'rpc', 'HACA_RPC_URL')
     const client = new HacaClient({ url: gateway, network: trusted, ...(rpcUrl ? { chain: chainReader(rpcUrl, trusted) } : {}) })
@@ -122,7 +165,7 @@ const attestation: Verb = {
   summary: 'lists the keys that live now and what their hardware is, signed over a nonce of our own',
   options: { url, network },
   async run(args, out) {
-    const gateway = required(args, 'url', 'HACA_URL')
+    const gateway = gatewayOf(args)
     const pinned = await readNetwork(args)
     const live = await new HacaClient({ url: gateway, network: pinned ?? (await askedNetwork(gateway)) }).liveKeys()
     if (out.json) out.print(JSON.stringify({ ...live, pinned: pinned !== undefined }))
@@ -159,9 +202,9 @@ const verifyVerb: Verb = {
   async run(args, out) {
     const [subject] = args.positionals
     if (!subject) throw new UsageError('a receipt file or a request id is required')
-    const gateway = optional(args, 'url', 'HACA_URL')
+    const gateway = optional(args, 'url', 'HACA_URL') && gatewayOf(args)
     const pinned = await readNetwork(args)
-    const bundle = Hex.is(subject, 32) ? await fetched(subject, required(args, 'url', 'HACA_URL')) : ((await readJson(subject)) as Bundle)
+    const bundle = Hex.is(subject, 32) ? await fetched(subject, gatewayOf(args)) : await readBundle(subject)
     const trusted = pinned ?? (gateway ? await askedNetwork(gateway) : networkOf(bundle))
     const kept = optional(args, 'answer')
     const inference = kept ? ((await readJson(kept)) as Inference) : undefined
@@ -171,7 +214,7 @@ const verifyVerb: Verb = {
       { network: trusted, pinned: pinned !== undefined, roots: await readRoots(args), ...(rpcUrl ? { chain: chainReader(rpcUrl, trusted) } : {}) },
     )
     const beside = optional(args, 'beside')
-    const contradiction = beside ? contradictionOf(signedOf(bundle), signedOf((await readJson(beside)) as Bundle), { chainId: trusted.chainId, log: trusted.settlementLog }) : undefined
+    const contradiction = beside ? contradictionOf(signedOf(bundle), signedOf(await readBundle(beside)), { chainId: trusted.chainId, log: trusted.settlementLog }) : undefined
     const how = { pinned: pinned !== undefined, chainAsked: rpcUrl !== undefined }
     if (out.json) out.print(JSON.stringify({ ...report, ...how, ...(contradiction ? { contradiction } : {}) }))
     else for (const line of [...table(report, how), ...(contradiction ? [`  the two receipts ${besides[contradiction]}`] : [])]) out.print(line)
@@ -184,13 +227,31 @@ const besides = { request: 'answer one request differently: either is proof that
 
 export const verbs: Record<string, Verb> = { models, quote, pay, status, receipt, verify: verifyVerb, attestation, zk }
 
+/** A file of \`haca receipt\`; what is none is said to be none, and not refuted. */
+async function readBundle(file: string): Promise<Bundle> {
+  const json = (await readJson(file)) as Partial<Bundle> | null
+  if (json?.v === 1 && json.receipt && json.domain && json.signature) return json as Bundle
+  throw new UsageError(`${file} is no receipt as haca receipt saves it`)
+}
+
 /** A receipt with its archive, straight from a gateway. */
 async function fetched(id: Hex.Hex, gateway: string): Promise<Bundle> {
   const client = new HacaClient({ url: gateway })
   return client.archived(await client.receipt(id))
 }
 
-const askedNetwork = async (gateway: string): Promise<Network> => networkFrom(await (await fetch(new URL('/v1/models', gateway))).json())
+const askedNetwork = async (gateway: string): Promise<Network> => networkFrom(await (await asked(gateway, '/v1/models')).json().catch(() => undefined))
+
+const asked = (gateway: string, path: string): Promise<Response> =>
+  fetch(new URL(path, gateway)).catch((cause: unknown) => {
+    throw new HacaError('unreachable', `${gateway} does not answer`, {}, { cause })
+  })
+
+function gatewayOf(args: Arguments): string {
+  const gateway = required(args, 'url', 'HACA_URL')
+  if (!/^https?:\/\//.test(gateway) || !URL.canParse(gateway)) throw new UsageError(`--url is the origin of a gateway, such as https://gateway.example, and not "${gateway}"`)
+  return gateway
+}
 
 const signedOf = ({ receipt: json, signature }: Bundle): Receipt.Signed => ({ receipt: Receipt.fromJson(json), signature })
 
