@@ -1,3 +1,4 @@
+import { AppError, Errors } from '@haca/core'
 import { randomUUID } from 'node:crypto'
 import { closeSync, fdatasync, fstatSync, fsync, linkSync, mkdirSync, openSync, readSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { readFile, readdir, rm } from 'node:fs/promises'
@@ -24,25 +25,52 @@ export class DirectoryBlobs implements Blobs {
 
   constructor(readonly root: string) {}
 
-  async putOnce(key: string, bytes: Uint8Array): Promise<Stored> {
-    const [path, temporary] = await this.#write(key, bytes)
-    const stored = linked(temporary, path)
-    await this.#sync(dirname(path)) // the winner's name too: whoever is told of it may act on it
-    return { stored, bytes: stored ? bytes : ((await this.#read(path)) as Uint8Array) }
+  putOnce(key: string, bytes: Uint8Array): Promise<Stored> {
+    return this.#ask(async () => {
+      const [path, temporary] = await this.#write(key, bytes)
+      const stored = linked(temporary, path)
+      await this.#sync(dirname(path)) // the winner's name too: whoever is told of it may act on it
+      return { stored, bytes: stored ? bytes : ((await this.#read(path)) as Uint8Array) }
+    })
   }
 
-  async put(key: string, bytes: Uint8Array): Promise<void> {
-    const [path, temporary] = await this.#write(key, bytes)
-    renameSync(temporary, path)
-    await this.#sync(dirname(path))
+  put(key: string, bytes: Uint8Array): Promise<void> {
+    return this.#ask(async () => {
+      const [path, temporary] = await this.#write(key, bytes)
+      orDrop(temporary, () => renameSync(temporary, path))
+      await this.#sync(dirname(path))
+    })
   }
 
-  async get(key: string): Promise<Uint8Array | undefined> {
-    checkKey(key)
-    return this.#read(join(this.root, key))
+  get(key: string): Promise<Uint8Array | undefined> {
+    return this.#ask(async () => {
+      checkKey(key)
+      return this.#read(join(this.root, key))
+    })
   }
 
-  async list(prefix: string): Promise<string[]> {
+  list(prefix: string): Promise<string[]> {
+    return this.#ask(() => this.#list(prefix))
+  }
+
+  delete(key: string): Promise<void> {
+    return this.#ask(async () => {
+      checkKey(key)
+      await rm(join(this.root, key), { force: true })
+    })
+  }
+
+  /** A disk that is full or a file system that is away is an outage, and passes: whoever reads a log must wait for it, and bury nothing meanwhile. */
+  async #ask<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (cause) {
+      if (Errors.find(cause)) throw cause
+      throw new AppError('blobs.unreachable', { retryable: true, cause, detail: 'the object store does not answer' })
+    }
+  }
+
+  async #list(prefix: string): Promise<string[]> {
     const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1)
     let entries: { name: string; parentPath: string; isFile(): boolean }[]
     try {
@@ -56,11 +84,6 @@ export class DirectoryBlobs implements Blobs {
       .map((entry) => join(entry.parentPath, entry.name).slice(this.root.length + 1))
       .filter((key) => key.startsWith(prefix))
       .sort()
-  }
-
-  async delete(key: string): Promise<void> {
-    checkKey(key)
-    await rm(join(this.root, key), { force: true })
   }
 
   /** The file's bytes, or nothing when there is none. */
@@ -95,6 +118,9 @@ export class DirectoryBlobs implements Blobs {
     try {
       writeFileSync(file, bytes)
       await written(file)
+    } catch (error) {
+      unlinkSync(temporary) // half a file would take from a full disk what is left of it
+      throw error
     } finally {
       closeSync(file)
     }
@@ -108,6 +134,15 @@ export class DirectoryBlobs implements Blobs {
     } finally {
       closeSync(handle)
     }
+  }
+}
+
+function orDrop(temporary: string, name: () => void): void {
+  try {
+    name()
+  } catch (error) {
+    unlinkSync(temporary)
+    throw error
   }
 }
 
