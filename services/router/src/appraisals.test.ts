@@ -3,10 +3,11 @@ import { accept, Hex, refuse, Secp256k1, type Verdict } from '@haca/core'
 import { AppraisalRecord, Policy, Removals } from '@haca/core/tee'
 import { PolicyBuilder } from '@haca/core/tee/testing'
 import { KeyAppraisedSchema, SignedAppraisalSchema } from '@haca/proto'
+import { MemoryBus, MemoryLog } from '@haca/platform/bus'
 import type { InForce, NoPolicy } from '@haca/platform/chain'
 import { createLogger } from '@haca/platform/log'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Appraisals } from './appraisals.js'
+import { Appraisals, hearAgain } from './appraisals.js'
 
 const prover = new Uint8Array(32).fill(5)
 const scope = { chainId: 84532, registry: `0x${'11'.repeat(20)}` as Hex.Hex }
@@ -38,6 +39,18 @@ beforeEach(() => {
     feed: { current: () => current, onChange: (listener) => ((changed = () => listener({} as InForce)), () => undefined) },
     logger: createLogger('test', 'silent'),
     now: () => now,
+  })
+})
+
+describe('a fresh router', () => {
+  it('knows at once what provers said before it came, and is not stopped by what is forged', async () => {
+    now = Date.now()
+    const bus = new MemoryBus(new MemoryLog(), createLogger('test', 'silent'))
+    const said = (by: Uint8Array) => create(KeyAppraisedSchema, { node: Hex.toBytes(node), appraisal: create(SignedAppraisalSchema, AppraisalRecord.signRecord(record({ appraisedAt: Math.floor(now / 1000), receivedAt: Math.floor(now / 1000), expiresAt: Math.floor(now / 1000) + 3_600 }), scope, by)) })
+    await bus.ensure([{ schema: KeyAppraisedSchema }])
+    for (const by of [new Uint8Array(32).fill(6), prover]) await bus.publish(KeyAppraisedSchema, said(by))
+    await hearAgain(bus, appraisals, { logger: createLogger('test', 'silent'), now: () => now })
+    expect(appraisals.hardwareOf(node)).toBe('tdx-spr')
   })
 })
 

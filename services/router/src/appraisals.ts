@@ -1,6 +1,7 @@
 import { AppError, Hex, type Secp256k1 } from '@haca/core'
 import { AppraisalRecord } from '@haca/core/tee'
-import type { KeyAppraised } from '@haca/proto'
+import { KeyAppraisedSchema, type KeyAppraised } from '@haca/proto'
+import type { Bus } from '@haca/platform/bus'
 import type { PolicyFeed } from '@haca/platform/chain'
 import type { Logger } from '@haca/platform/log'
 
@@ -64,6 +65,14 @@ export class Appraisals {
     for (const [node, { expiresAt }] of this.#newest) if (expiresAt < this.options.now() / 1000) this.#newest.delete(node)
   }
 }
+
+/** Hears again what provers said within the time that trust lasts, so that a fresh router knows what the others know before it is asked. */
+export const hearAgain = (bus: Pick<Bus, 'replay'>, appraisals: Appraisals, { logger, now }: Pick<AppraisalsOptions, 'logger' | 'now'>): Promise<void> =>
+  bus.replay({
+    schema: KeyAppraisedSchema,
+    sinceMs: now() - trustSeconds * 1000,
+    visit: (said) => appraisals.hear(said).catch((err: unknown) => logger.warn({ err }, 'appraisal not taken')),
+  })
 
 /** By policy first: a prover that has not seen the newer one says nothing new, however late. In one second, the no counts. */
 function supersedes(record: AppraisalRecord.AppraisalRecord, known: AppraisalRecord.AppraisalRecord): boolean {

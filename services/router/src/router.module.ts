@@ -8,7 +8,7 @@ import { GrpcServer, readTls } from '@haca/platform/grpc'
 import type { Logger } from '@haca/platform/log'
 import { HealthController, healthProviders } from '@haca/platform/nest'
 import { randomUUID } from 'node:crypto'
-import { Appraisals } from './appraisals.js'
+import { Appraisals, hearAgain } from './appraisals.js'
 import { assignPool } from './assign-pool.js'
 import { ChainCatalog } from './catalog.js'
 import type { RouterConfig } from './config.js'
@@ -56,6 +56,7 @@ export async function compose(config: RouterConfig, logger: Logger, seams?: Seam
     inFlightMax: 100,
     handler: (beat) => fleet.hear(beat),
   })
+  await hearAgain(bus, appraisals, { logger, now }).catch((err: unknown) => logger.warn({ err }, 'appraisals from before not read; they come again'))
   catalog.start()
   fleet.watch(2_000)
 
