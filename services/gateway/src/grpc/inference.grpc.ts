@@ -18,6 +18,7 @@ import { getReceipt, type ReceiptReader } from '../get-receipt.js'
 import { getRequest, type RequestStatus } from '../get-request.js'
 import { infer, receiptOf, type Answer, type Gateway } from '../infer.js'
 import { paymentRequired } from '../offer-terms.js'
+import { requireEpoch } from '../policy-epoch.js'
 import { Refusal, type Kind } from '../refusal.js'
 import { watchRequest, type Watching } from '../watch-request.js'
 
@@ -44,6 +45,7 @@ export function inferenceService(gateway: Gateway, reader: ReceiptReader, author
       onGrpc(async () => {
         const request = message.request ?? create(InferRequestSchema)
         const priced = await price(await read(ask(toBinary(InferRequestSchema, request), request.salt), gateway.models), gateway.router)
+        requireEpoch(priced.decision.policyEpoch, gateway.policy)
         return create(QuoteResponseSchema, {
           paymentRequired: json(withoutExtensions(paymentRequired(priced, ['authorization'], gateway.terms))),
           model: `${priced.model.name}@${priced.model.version}`,
