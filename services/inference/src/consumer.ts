@@ -6,6 +6,9 @@ import { requestServed } from './events.js'
 import { serveRequest, type Node } from './serve-request.js'
 import type { ServiceTimes } from './service-times.js'
 
+/** A request may be a mebibyte, for the price of one row, and takes seven times that once it is read; a pod has one gibibyte. */
+const inFlightBytesMax = 32 << 20
+
 /** Requests of this pool in; outcomes out. The outcome is durable before it is published, and published before the request is committed. */
 export function consumeRequests(bus: Bus, node: Node, options: { pool: string; inFlightMax: number; times: ServiceTimes; logger: Logger }): Promise<Consumption> {
   return bus.consume({
@@ -13,6 +16,7 @@ export function consumeRequests(bus: Bus, node: Node, options: { pool: string; i
     schema: InferenceRequestedSchema,
     pool: options.pool,
     inFlightMax: options.inFlightMax,
+    inFlightBytesMax,
     handler: async (message) => {
       const takenAtMs = node.now()
       const outcome = await serveRequest(message, node)

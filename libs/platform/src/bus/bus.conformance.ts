@@ -63,6 +63,30 @@ export function conformance(make: () => Promise<Bus>): void {
     await bus.close()
   })
 
+  it('hands out no more bytes than the limit, and one record that is larger by itself', async () => {
+    const { bus, group, mark } = await fresh()
+    const bytes = { now: 0, most: 0 }
+    let total = 0
+    const consumption = await bus.consume({
+      group,
+      schema: PaymentFailedSchema,
+      inFlightMax: 100,
+      inFlightBytesMax: 10_000,
+      handler: async ({ reason }) => {
+        bytes.now += reason.length
+        if (reason.length <= 10_000) bytes.most = Math.max(bytes.most, bytes.now)
+        await pause(5)
+        bytes.now -= reason.length
+        if (reason.startsWith(mark)) total++
+      },
+    })
+    await Promise.all(Array.from({ length: 20 }, (_, i) => bus.publish(PaymentFailedSchema, failed(mark.padEnd(i === 10 ? 20_000 : 4_000)))))
+    await until(() => total >= 20)
+    expect(bytes.most).toBeLessThanOrEqual(10_000)
+    await consumption.stop(1000)
+    await bus.close()
+  })
+
   it('tries a retryable failure again and buries the rest with the reason', async () => {
     const { bus, group, mark } = await fresh()
     const attempts: number[] = []

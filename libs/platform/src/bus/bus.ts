@@ -19,6 +19,8 @@ export interface ConsumeOptions<D extends DescMessage> {
   pool?: string
   /** Most records handed out and not finished; the bus stops reading beyond it. */
   inFlightMax: number
+  /** Most bytes of such records, for those whose size a stranger chooses; one record is handed out whatever its size. Default: no limit. */
+  inFlightBytesMax?: number
   /**
    * Least milliseconds between two readings of the log: what comes meanwhile is read together, which costs broker and reader a fraction. A record that
    * comes after a quiet moment does not wait. Default 10; longer where nobody waits for the outcome.

@@ -297,6 +297,7 @@ class KafkaConsumption<D extends DescMessage> implements Consumption {
   /** Replaced at each rebalance: what an earlier generation still works on may finish, but commits nothing. */
   #generation = new AbortController()
   #inFlight = 0
+  #inFlightBytes = 0
   #capacity: (() => void)[] = []
   #committer: NodeJS.Timeout | undefined
   #committing: Promise<void> = Promise.resolve()
@@ -331,7 +332,7 @@ class KafkaConsumption<D extends DescMessage> implements Consumption {
 
   async #take({ batch, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
     for (const record of batch.messages) {
-      while (this.#inFlight >= this.options.inFlightMax && !this.#stopping.signal.aborted) {
+      while (!this.#hasRoom(record) && !this.#stopping.signal.aborted) {
         await Promise.race([new Promise<void>((free) => this.#capacity.push(free)), pause(1_000)])
         await heartbeat()
       }
@@ -342,16 +343,23 @@ class KafkaConsumption<D extends DescMessage> implements Consumption {
     await heartbeat()
   }
 
+  #hasRoom({ value }: KafkaMessage): boolean {
+    const { inFlightMax, inFlightBytesMax = Infinity } = this.options
+    return this.#inFlight === 0 || (this.#inFlight < inFlightMax && this.#inFlightBytes + (value?.length ?? 0) <= inFlightBytesMax)
+  }
+
   #handOut(topic: string, partition: number, record: KafkaMessage): void {
     const name = `${topic} ${partition}`
     const offset = BigInt(record.offset)
     let watermark = this.#watermarks.get(name)
     if (!watermark) this.#watermarks.set(name, (watermark = new Watermark()))
     watermark.begin(offset)
+    const value = record.value ?? new Uint8Array(0)
     this.#inFlight++
+    this.#inFlightBytes += value.length
     void deliver({
       options: this.options,
-      value: record.value ?? new Uint8Array(0),
+      value,
       meta: { topic, partition, offset, timestampMs: Number(record.timestamp) },
       signal: this.#generation.signal,
       logger: this.logger,
@@ -359,6 +367,7 @@ class KafkaConsumption<D extends DescMessage> implements Consumption {
     }).then((finished) => {
       if (finished) watermark.finish(offset)
       this.#inFlight--
+      this.#inFlightBytes -= value.length
       for (const free of this.#capacity.splice(0)) free()
     })
   }

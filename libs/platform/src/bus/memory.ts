@@ -47,7 +47,8 @@ export class MemoryBus implements Bus {
 
   async consume<D extends DescMessage>(options: ConsumeOptions<D>): Promise<Consumption> {
     const abort = new AbortController()
-    let inFlight = 0
+    const { inFlightBytesMax = Infinity } = options
+    let [inFlight, inFlightBytes] = [0, 0]
     const matches = this.#matcher(options.schema, options.pool)
     const finished: (() => void)[] = []
     const pump = (): void => {
@@ -59,9 +60,10 @@ export class MemoryBus implements Bus {
         while (inFlight < options.inFlightMax) {
           const offset = this.log.offsets.get(cursor) as number
           const record = records[offset]
-          if (!record) break
+          if (!record || (inFlight > 0 && inFlightBytes + record.value.length > inFlightBytesMax)) break
           this.log.offsets.set(cursor, offset + 1)
           inFlight++
+          inFlightBytes += record.value.length
           void deliver({
             options,
             value: record.value,
@@ -71,6 +73,7 @@ export class MemoryBus implements Bus {
             bury: async (letter) => this.log.append(deadLetterTopic(topic), letter.value),
           }).finally(() => {
             inFlight--
+            inFlightBytes -= record.value.length
             for (const tell of finished.splice(0)) tell()
             wake()
           })
