@@ -1,5 +1,5 @@
 import type { PaymentRequired, PaymentRequirements } from '@x402/core/types'
-import { Hex, Money, Offer, PaymentHeader } from '@haca/core'
+import { Hex, Money, Offer, PaymentHeader, Receipt } from '@haca/core'
 import { HacaError } from './errors.js'
 import type { Network } from './network.js'
 
@@ -10,8 +10,20 @@ export interface Chosen {
   amount: Money.Atomic
 }
 
-/** Picks the entry to pay, or refuses to: wrong chain, token or recipient, an offer nobody we trust signed, or a price above the maximum. */
-export function chooseOffer(required: PaymentRequired, network: Network, maximum: Money.Atomic): Chosen {
+/** What is asked for, as far as an offer says whether it is for that. */
+export interface Asked {
+  model: string
+  verification?: 'auto' | 'tee' | 'zkml' | 'tee+zkml'
+}
+
+/** Least mode that a wish accepts; modes rise with their assurance. */
+const leastMode = { auto: Receipt.modes.tee, tee: Receipt.modes.tee, zkml: Receipt.modes.zkml, 'tee+zkml': Receipt.modes['tee+zkml'] } as const
+
+/**
+ * Picks the entry to pay, or refuses to: wrong chain, token or recipient, an offer nobody we trust signed or that is not for what was asked, or a price above
+ * the maximum. A model's name is the gateway's to resolve; a digest is held against the offer.
+ */
+export function chooseOffer(required: PaymentRequired, network: Network, maximum: Money.Atomic, asked: Asked): Chosen {
   const payable = required.accepts.filter((entry) => entry.scheme === 'exact' && entry.network === `eip155:${network.chainId}`)
   const [entry] = payable
   if (!entry) throw untrusted(`no entry pays "exact" on eip155:${network.chainId}`)
@@ -21,6 +33,9 @@ export function chooseOffer(required: PaymentRequired, network: Network, maximum
   if (!read.ok) throw untrusted(`the offer cannot be read: ${read.detail}`)
   const signer = Offer.signer(read.value, Offer.separator({ chainId: network.chainId, log: network.settlementLog }))
   if (!signer || !network.offerSigners.some((known) => Hex.equals(known, signer))) throw untrusted('the offer is not signed by a gateway key that was pinned')
+  const { mode, modelHash } = read.value.offer
+  if (mode < leastMode[asked.verification ?? 'auto']) throw untrusted(`the offer is for mode ${mode}, which is less than the ${asked.verification ?? 'auto'} that was asked for`)
+  if (Hex.is(asked.model, 32) && !Hex.equals(asked.model, modelHash)) throw untrusted(`the offer is for the model ${modelHash}, not for ${asked.model}`)
   const amount = Money.parse(entry.amount)
   if (amount !== read.value.offer.ceiling) throw untrusted('the amount differs from the signed offer')
   if (amount > maximum) throw new HacaError('price-above-maximum', `the price is ${amount} atomic units, the maximum is ${maximum}; nothing was signed`, { amount, maximum })

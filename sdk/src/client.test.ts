@@ -1,14 +1,14 @@
 import { Hex, Offer, PaymentHeader, Secp256k1 } from '@haca/core'
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { HacaClient, type InferOptions } from './client.js'
+import { HacaClient, type InferenceRequest, type InferOptions } from './client.js'
 import type { Network } from './network.js'
 import { privateKeySigner } from './signer.js'
 
 const address = (): Hex.Hex => Hex.checksum(Hex.fromBytes(randomBytes(20)))
 const offerKey = randomBytes(32)
 const network: Network = { chainId: 84532, settlementLog: address(), revenueVault: address(), token: { address: address(), name: 'USDC', version: '2' }, offerSigners: [Secp256k1.addressOfKey(offerKey)] }
-const request = { model: 'digits', inputs: [{ name: 'x', shape: [1], data: [1] }] }
+const request: InferenceRequest = { model: 'digits', inputs: [{ name: 'x', shape: [1], data: [1] }] }
 
 /** A 402 of a gateway of this network. */
 function demand(): Response {
@@ -56,6 +56,15 @@ describe('a paid call', () => {
     const both = await Promise.allSettled([infer({ callId: 'mine' }), infer({ callId: 'mine' }, { ...request, model: 'other' })])
     expect(both.map((one) => one.status === 'rejected' && String(one.reason))).toContain('HacaError: call id "mine" was used for another request')
     expect(payments).toHaveLength(1)
+  })
+})
+
+describe('an offer', () => {
+  it('is not paid when it is for less than was asked, or for another model', async () => {
+    const { payments, infer } = clientOf(() => new Response('{}', { status: 404 }))
+    await expect(infer({}, { ...request, verification: 'zkml' })).rejects.toMatchObject({ code: 'offer-not-trusted', message: expect.stringContaining('less than the zkml') as string })
+    await expect(infer({}, { ...request, model: Hex.zero32 })).rejects.toMatchObject({ code: 'offer-not-trusted', message: expect.stringContaining('the offer is for the model') as string })
+    expect(payments).toEqual([])
   })
 })
 

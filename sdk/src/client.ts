@@ -214,19 +214,19 @@ export class HacaClient {
     if (unpaid.status !== 402) throw await refused(unpaid)
     const required = readRequired(unpaid)
     const { decision } = (await unpaid.json().catch(() => ({}))) as { decision?: Decision.Json }
-    const signed = { ...(await this.#sign(required, { body, salt }, options)), decision }
+    const signed = { ...(await this.#sign(required, { body, salt, request }, options)), decision }
     const kept = await this.#calls.putOnce({ id, body, salt, ...signed })
     if (kept.body !== body) throw new HacaError('refused', `call id "${id}" was used for another request`)
     return kept
   }
 
-  async #sign(required: PaymentRequired, { body, salt }: { body: string; salt: Hex.Hex }, options: InferOptions): Promise<{ payment: string; nonce: Hex.Hex; offer: Offer.Json }> {
+  async #sign(required: PaymentRequired, { body, salt, request }: { body: string; salt: Hex.Hex; request: InferenceRequest }, options: InferOptions): Promise<{ payment: string; nonce: Hex.Hex; offer: Offer.Json }> {
     const { signer } = this.options
     const maximum = options.maxPriceAtomic ?? this.options.maxPriceAtomic
     if (!signer) throw new HacaError('price-above-maximum', 'this client has no signer and cannot pay')
     if (maximum === undefined) throw new HacaError('price-above-maximum', 'state a maximum: maxPriceAtomic, for the client or for the call')
     const network = await this.network()
-    const { requirements, offer, amount } = chooseOffer(required, network, maximum)
+    const { requirements, offer, amount } = chooseOffer(required, network, maximum, request)
     const now = Math.floor(Date.now() / 1000)
     const nonce = Digest.boundNonce(Digest.requestHash(Hex.toBytes(salt), new TextEncoder().encode(body)))
     const authorization = { from: signer.address, to: requirements.payTo as Hex.Hex, value: amount, validAfter: now - 600, validBefore: now + requirements.maxTimeoutSeconds, nonce }
