@@ -57,11 +57,14 @@ export async function runService<C extends { host: string; port: number; logLeve
   return running
 }
 
+/** Longest a caller may take to send a request whole. Fastify's own default is for ever, for whoever stands behind a proxy; we are the edge. */
+const requestTimeoutMs = 60_000
+
 /** Starts a service inside this process, for whoever looks after signals itself. */
 export async function startService<C extends { host: string; port: number; logLevel: string; drainMs: number }>(options: ServiceOptions<C>, config: C, logger: Logger): Promise<Running> {
   metrics.collectProcess()
   const https = options.https?.(config)
-  const adapter = new FastifyAdapter({ bodyLimit: options.bodyLimit ?? 1 << 16, skipMiddie: true, ...(https ? { https } : {}) } as ConstructorParameters<typeof FastifyAdapter>[0])
+  const adapter = new FastifyAdapter({ bodyLimit: options.bodyLimit ?? 1 << 16, requestTimeout: requestTimeoutMs, skipMiddie: true, ...(https ? { https } : {}) } as ConstructorParameters<typeof FastifyAdapter>[0])
   const app = await NestFactory.create<NestFastifyApplication>(await options.module(config, logger), adapter, { logger: nestLogger(logger), bodyParser: false, abortOnError: false })
   app.useGlobalFilters(new ProblemFilter(logger))
   options.prepare?.(app, config)
