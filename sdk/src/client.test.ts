@@ -68,6 +68,19 @@ describe('an offer', () => {
   })
 })
 
+describe('waiting for settlement', () => {
+  const waited = async (bundle: object) => {
+    const client = new HacaClient({ url: 'http://gateway', network, fetch: async () => Response.json(bundle) })
+    return client.waitForSettlement(Hex.zero32, { timeoutMs: 6_000 })
+  }
+
+  it('ends where there is nothing more to wait for: a void receipt, and one whose payment the gateway has let go', async () => {
+    const anchored = (collected: string) => ({ payment: null, inclusion: { anchor: {}, collected, header: { id: 1 } } })
+    expect(await waited(anchored('0'))).toMatchObject({ payment: null })
+    expect(await waited(anchored('1000'))).toMatchObject({ inclusion: { collected: '1000' } })
+  })
+})
+
 describe('a gateway that does not answer', () => {
   it('is said to be unreachable', async () => {
     const client = new HacaClient({ url: 'http://gateway', network, fetch: () => Promise.reject(new TypeError('fetch failed')) })

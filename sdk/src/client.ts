@@ -109,6 +109,9 @@ export interface Inference {
 
 const attempts = 6
 
+/** How much later than its batch a payment may be heard of. */
+const paymentLagMs = 3_000
+
 /** What says nothing of a call: something on the way to the gateway, or behind it, is away or asks for patience. A payment that was sent may have been taken. */
 const passing: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
 
@@ -145,13 +148,18 @@ export class HacaClient {
 
   /**
    * Waits until a request's receipt is anchored (or, with `until: 'settled'`, its payment collected) and gives the whole bundle. With a
-   * chain to read, anchored means behind the tag from which nothing is taken back.
+   * chain to read, anchored means behind the tag from which nothing is taken back. A void receipt has no payment; and a gateway lets go of
+   * what it knows of payments an hour after they expired: then \`payment\` is null, and what was collected is in \`inclusion\`.
    */
   async waitForSettlement(requestId: Hex.Hex, options: { until?: 'settled' | 'anchored'; timeoutMs?: number } = {}): Promise<Bundle> {
     const { until = 'anchored', timeoutMs = 180_000 } = options
+    let anchoredAt: number | undefined
     for (const deadline = Date.now() + timeoutMs; ; await pause(500)) {
       const bundle = await this.receipt(requestId)
-      if (bundle.payment && (until === 'settled' || (await this.#isAnchored(bundle)))) return bundle
+      if (bundle.payment && until === 'settled') return bundle
+      if (await this.#isAnchored(bundle)) anchoredAt ??= Date.now()
+      // The gateway may hear of the batch before it hears of the payment in it.
+      if (anchoredAt !== undefined && (bundle.payment || bundle.inclusion?.collected === '0' || Date.now() - anchoredAt > paymentLagMs)) return bundle
       if (Date.now() > deadline) throw new HacaError('not-answered-yet', `not ${until} within ${timeoutMs} ms`, { requestId })
     }
   }
