@@ -59,6 +59,19 @@ describe('a node', () => {
     expect(outcome.case === 'voided' && outcome.value.code).toBe('answer.too-large')
   })
 
+  it('delivers nothing, and has nothing charged, when the engine was free only after the answer was owed', async () => {
+    for (const [seconds, code] of [[121, 'deadline.missed'], [271, 'payment.expired']] as const) {
+      const node = await nodeOf(1)
+      let now = start * 1000
+      const submit: Node['runner']['submit'] = async (...asked) => {
+        now += seconds * 1000
+        return node.runner.submit(...asked)
+      }
+      const outcome = await serveRequest(request(), { ...node, now: () => now, runner: { ...node.runner, submit } })
+      expect(outcome.case === 'voided' && outcome.value.code).toBe(code)
+    }
+  })
+
   it('says what becomes of the payment, which was taken already where it came first', async () => {
     for (const [flow, consequence] of [['authorization', 'nothing was charged'], ['upfront', 'what was paid is paid back']] as const) {
       const outcome = await serveRequest(request(flow), await nodeOf(1_000_000))

@@ -45,6 +45,9 @@ export async function serveRequest(message: InferenceRequested, node: Node): Pro
   if ('code' in work) return settle(voided(request, work, node), request, node)
   const outputs = promisesProof(request.offer) ? await stateAnswer({ ...work, encoding: message.encoding, requestId: request.requestId }, node.stating) : await runOrVoid(work, node)
   if ('code' in outputs) return settle(voided(request, outputs, node), request, node)
+  // It may have waited for the engine: an answer that nobody can be charged for any more, or that was owed before, is none.
+  const overdue = lateness(request, node.now(), node.settleMarginSeconds)
+  if (overdue) return settle(voided(request, overdue, node), request, node)
   return settle(completed(request, work, outputs, { node, startedAtMs }), request, node)
 }
 
