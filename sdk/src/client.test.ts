@@ -11,11 +11,11 @@ const network: Network = { chainId: 84532, settlementLog: address(), revenueVaul
 const request: InferenceRequest = { model: 'digits', inputs: [{ name: 'x', shape: [1], data: [1] }] }
 
 /** A 402 of a gateway of this network. */
-function demand(): Response {
+function demand(error?: string): Response {
   const terms = { modelHash: Hex.fromBytes(randomBytes(32)), mode: 1, token: network.token.address, payTo: network.revenueVault, unitPrice: 1_000n, ceiling: 1_000n, deadlineSeconds: 120, validUntil: 2_000_000_000, policyEpoch: 1, decisionHash: Hex.fromBytes(randomBytes(32)) }
   const offer = Offer.toJson(Offer.sign(terms, Offer.separator({ chainId: 84532, log: network.settlementLog }), offerKey))
   const entry = { scheme: 'exact', network: 'eip155:84532' as const, amount: '1000', asset: network.token.address, payTo: network.revenueVault, maxTimeoutSeconds: 300, extra: { name: 'USDC', version: '2', offer } }
-  const required = { x402Version: 2 as const, resource: { url: 'http://gateway/v1/inference', description: '', mimeType: 'application/json' }, accepts: [entry] }
+  const required = { x402Version: 2 as const, ...(error === undefined ? {} : { error }), resource: { url: 'http://gateway/v1/inference', description: '', mimeType: 'application/json' }, accepts: [entry] }
   return new Response('{}', { status: 402, headers: { [PaymentHeader.names.required]: PaymentHeader.encode(required) } })
 }
 
@@ -56,6 +56,17 @@ describe('a paid call', () => {
     const both = await Promise.allSettled([infer({ callId: 'mine' }), infer({ callId: 'mine' }, { ...request, model: 'other' })])
     expect(both.map((one) => one.status === 'rejected' && String(one.reason))).toContain('HacaError: call id "mine" was used for another request')
     expect(payments).toHaveLength(1)
+  })
+})
+
+describe('a payer who must pay first', () => {
+  it('is told how, and pays first when told to', async () => {
+    const refusing = clientOf(() => demand('upfront_payment_required'))
+    await expect(refusing.infer()).rejects.toMatchObject({ code: 'payment-not-taken', message: expect.stringContaining('pays before the work') as string })
+    const taking = clientOf(() => new Response('{}', { status: 410 }))
+    await expect(taking.infer({ upfront: true })).rejects.toMatchObject({ code: 'refused' })
+    const paid = PaymentHeader.decodePayment(taking.payments[0] as string)
+    expect(paid.ok && paid.value.accepted.extra).toMatchObject({ paymentFlow: 'upfront', name: 'USDC' })
   })
 })
 

@@ -59,6 +59,11 @@ export interface InferOptions {
   maxPriceAtomic?: Money.Atomic
   /** Milliseconds to hold the answer until its payment is settled. */
   waitSettledMs?: number
+  /**
+   * Pays before the work instead of after it, as a gateway asks of payers who owe, or of whom it risks no more (\`upfront_payment_required\`). What is not
+   * delivered is paid back from the vault. Fixed once a call is signed: a payment that was not taken needs a call id of its own.
+   */
+  upfront?: boolean
   /** Milliseconds to go on asking for an answer that is late. */
   timeoutMs?: number
 }
@@ -234,7 +239,8 @@ export class HacaClient {
     if (!signer) throw new HacaError('price-above-maximum', 'this client has no signer and cannot pay')
     if (maximum === undefined) throw new HacaError('price-above-maximum', 'state a maximum: maxPriceAtomic, for the client or for the call')
     const network = await this.network()
-    const { requirements, offer, amount } = chooseOffer(required, network, maximum, request)
+    const { requirements: chosen, offer, amount } = chooseOffer(required, network, maximum, request)
+    const requirements = options.upfront ? { ...chosen, extra: { ...chosen.extra, paymentFlow: 'upfront' } } : chosen
     const now = Math.floor(Date.now() / 1000)
     const nonce = Digest.boundNonce(Digest.requestHash(Hex.toBytes(salt), new TextEncoder().encode(body)))
     const authorization = { from: signer.address, to: requirements.payTo as Hex.Hex, value: amount, validAfter: now - 600, validBefore: now + requirements.maxTimeoutSeconds, nonce }
@@ -260,7 +266,7 @@ export class HacaClient {
         return undefined
       })
       if (response?.status === 200) return response
-      if (response?.status === 402) throw new HacaError('payment-not-taken', `the signed payment was not taken: ${reasonOf(response) ?? 'no reason given'}`, { callId: call.id })
+      if (response?.status === 402) throw new HacaError('payment-not-taken', notTaken(reasonOf(response)), { callId: call.id })
       if (response && response.status !== 202 && !passing.has(response.status)) throw await refused(response, { callId: call.id })
       if (!response || response.status !== 202) failures++
       if (response && response.status !== 202) said = await refused(response)
@@ -346,6 +352,9 @@ async function refused(response: Response, more: Readonly<Record<string, unknown
   const where = problem.field ? `${problem.field}: ` : ''
   return new HacaError('refused', `${response.status} ${problem.code ?? ''} ${where}${problem.detail ?? problem.title ?? response.statusText}`.trim(), { status: response.status, ...problem, ...more })
 }
+
+const notTaken = (reason = 'no reason given'): string =>
+  `the signed payment was not taken: ${reason}${reason === 'upfront_payment_required' ? '; make another call that pays before the work (upfront)' : ''}`
 
 /** Why a 402 did not take a payment, as far as it can be read. */
 function reasonOf(response: Response): string | undefined {

@@ -60,6 +60,7 @@ const pay: Verb = {
     max: { type: 'string', help: 'most it may cost, in atomic units; required' },
     'key-file': { type: 'string', help: 'file with the payer key (or HACA_PRIVATE_KEY)' },
     wait: { type: 'string', help: 'seconds to hold the answer until its payment is settled' },
+    upfront: { type: 'boolean', help: 'pays before the work, which is asked of payers who owe or are not known yet' },
     call: { type: 'string', help: 'file that keeps the signed call: run again with it, the same is asked for and not paid a second time' },
     save: { type: 'string', help: 'file to keep the answer, receipt and salt in, for haca verify' },
   },
@@ -71,7 +72,7 @@ const pay: Verb = {
     if (wait && !/^[0-9]{1,6}$/.test(wait)) throw new UsageError('--wait is a number of seconds')
     const options = { url: gatewayOf(args), signer: privateKeySigner(await readKey(args)), maxPriceAtomic: BigInt(max), ...(pinned ? { network: pinned } : {}) }
     const request = await requestOf(args)
-    const inference = await paidOnce(args, (calls, callId) => new HacaClient({ ...options, calls }).infer(request, { callId, ...(wait ? { waitSettledMs: Number(wait) * 1000 } : {}) }))
+    const inference = await paidOnce(args, (calls, callId) => new HacaClient({ ...options, calls }).infer(request, { callId, upfront: args.options.upfront === true, ...(wait ? { waitSettledMs: Number(wait) * 1000 } : {}) }))
     const save = optional(args, 'save')
     if (save) await writeFile(save, JSON.stringify(inference, bigints, 1))
     if (out.json) out.print(JSON.stringify(inference, bigints))
