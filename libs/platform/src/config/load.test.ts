@@ -29,6 +29,11 @@ describe('configuration', () => {
     for (const name of ['KEY is wrong', 'LIMIT is wrong', 'NAME is required', 'PAYEES is required']) expect(problems.join('\n')).toContain(name)
   })
 
+  it('takes no list of nothing for a list', () => {
+    expect(() => load({ MODELS: kind.list() }, { MODELS: ' , ' })).toThrow('MODELS is wrong: at least one, separated by commas')
+    expect(load({ MODELS: kind.list() }, { MODELS: 'a, b,' }).MODELS).toEqual(['a', 'b'])
+  })
+
   it('never shows a wrong secret in its problem', () => {
     expect(problemsOf({ ...good, KEY: 'hunter2' }).join()).not.toContain('hunter2')
   })

@@ -55,7 +55,11 @@ export const kind = {
       .transform((parts) => parts.map((part) => Hex.checksum(part))),
   privateKey: () => z.string().refine((text) => Hex.is(text, 32), '32 bytes of 0x-hexadecimal').transform((text) => new Secret(text as Hex.Hex)),
   secret: () => z.string().min(1).transform((text) => new Secret(text)),
-  list: () => z.string().transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== '')),
+  list: () =>
+    z
+      .string()
+      .transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== ''))
+      .refine((parts) => parts.length > 0, 'at least one, separated by commas'),
 }
 
 export { z }
