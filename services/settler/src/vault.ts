@@ -1,7 +1,7 @@
 import { revenueVaultAbi } from '@haca/contracts'
-import type { Hex, Payment } from '@haca/core'
+import { Hex, type Payment } from '@haca/core'
 import type { Chain } from '@haca/platform/chain'
-import { parseAbi } from 'viem'
+import { parseAbi, parseEventLogs, type Log } from 'viem'
 import type { Credit, Vault } from './ports.js'
 
 const tokenAbi = parseAbi([
@@ -54,9 +54,8 @@ export class ChainVault implements Vault {
   async directTransfer(payment: Payment.Payment): Promise<Hex.Hex | undefined> {
     const transaction = await this.#useOf(payment)
     if (!transaction) return undefined
-    const receipt = await this.chain.getTransactionReceipt({ hash: transaction })
-    const transfers = await this.chain.getLogs({ address: this.token, event: tokenAbi[3], args: { from: payment.payer, to: this.vault }, fromBlock: receipt.blockNumber, toBlock: receipt.blockNumber })
-    return transfers.some((log) => log.transactionHash === transaction && log.args.value === payment.amount) ? transaction : undefined
+    const { logs } = await this.chain.getTransactionReceipt({ hash: transaction })
+    return movedHere(logs.filter((log) => Hex.equals(log.address, this.token)), payment, this.vault) ? transaction : undefined
   }
 
   /** The transaction that used an authorisation, of the blocks in which it may have been used. */
@@ -96,4 +95,15 @@ export class ChainVault implements Vault {
     const blockTag = tag === 'safe' ? this.safeTag : 'latest'
     return this.chain.multicall({ contracts: contracts as never, allowFailure: false, deployless: true, batchSize: callDataMax, blockTag }) as Promise<unknown[]>
   }
+}
+
+/**
+ * Whether the use of an authorisation moved its money to the vault. The token logs the transfer right after the use; a transfer
+ * anywhere else in the transaction is another payment's, and the vault would credit this one with somebody else's money.
+ */
+function movedHere(logs: Log[], { payer, nonce, amount }: Payment.Payment, vault: Hex.Hex): boolean {
+  const events = parseEventLogs({ abi: tokenAbi, logs })
+  const use = events.find((event) => event.eventName === 'AuthorizationUsed' && Hex.equals(event.args.authorizer, payer) && Hex.equals(event.args.nonce, nonce))
+  const next = use && events.find((event) => event.logIndex === use.logIndex + 1)
+  return next?.eventName === 'Transfer' && Hex.equals(next.args.from, payer) && Hex.equals(next.args.to, vault) && next.args.value === amount
 }

@@ -48,7 +48,7 @@ interface Item {
 const safeSkewSeconds = 5
 /** Payments spent past us that are looked up at once. */
 const lookUpsMax = 16
-/** A transfer that the vault refuses to credit this often was another payment's: a payer can put two into one transaction. */
+/** A transfer that the vault refuses to credit this often is one it has no money for. */
 const refusalsMax = 3
 
 /**
