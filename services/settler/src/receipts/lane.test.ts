@@ -3,6 +3,7 @@ import { BatchLedger, MemoryBlobs, type Row } from '@haca/platform/blobs'
 import { createLogger } from '@haca/platform/log'
 import { randomBytes } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { Vault } from '../ports.js'
 import type { Completion } from '../verify-completion.js'
 import type { Committer } from './committer.js'
 import { ReceiptLane } from './lane.js'
@@ -26,7 +27,7 @@ const stops: (() => void)[] = []
 afterEach(() => stops.splice(0).forEach((stop) => stop()))
 
 /** A lane whose receipts are ready as soon as they are credited and have evidence, sealed by twos. */
-function world(committer: (ledger: BatchLedger) => Committer, gate: () => Promise<void> = async () => undefined) {
+function world(committer: (ledger: BatchLedger) => Committer, gate: () => Promise<void> = async () => undefined, told: Partial<Vault> = {}, now = Date.now) {
   class Store extends MemoryBlobs {
     override async get(key: string): Promise<Uint8Array | undefined> {
       if (key.startsWith('receipts/')) await gate()
@@ -34,8 +35,8 @@ function world(committer: (ledger: BatchLedger) => Committer, gate: () => Promis
     }
   }
   const ledger = new BatchLedger(new Store(), scope)
-  const vault = { credits: async () => [], safeTime: async () => 0, noncesUsed: async () => [], balances: async () => [], directTransfer: async () => undefined }
-  const lane = new ReceiptLane({ ledger, committer: committer(ledger), vault, logger: createLogger('test', 'silent'), token, batchMax: 2, batchAgeMs: 100, evidenceWithinSeconds: 300, now: Date.now })
+  const vault = { credits: async () => [], safeTime: async () => 0, noncesUsed: async () => [], balances: async () => [], directTransfer: async () => undefined, ...told }
+  const lane = new ReceiptLane({ ledger, committer: committer(ledger), vault, logger: createLogger('test', 'silent'), token, batchMax: 2, batchAgeMs: 100, evidenceWithinSeconds: 300, now })
   lane.start()
   stops.push(() => lane.stop())
   const ready = (one: Completion): void => {
@@ -115,5 +116,35 @@ describe('the receipt lane', () => {
     await Promise.all(added)
     await new Promise((next) => setTimeout(next, 700))
     expect([...count.sealed.values()]).toEqual([1, 1])
+  })
+
+  it('takes no payment for uncollectable by a time that is newer than the credits it read', async () => {
+    let clock = Date.now()
+    const one = completion()
+    const { validBefore } = one.payment
+    const head = { time: validBefore - 60, credit: 0n }
+    const sealed: Row[] = []
+    const { lane } = world(
+      () => ({ commit: async (rows) => void sealed.push(...rows) }),
+      undefined,
+      {
+        // The safe tag moves on while the two are asked, over the block that collected the payment.
+        credits: async (ids) => {
+          const { credit } = head
+          await new Promise((next) => setTimeout(next, 20))
+          Object.assign(head, { time: validBefore + 60, credit: 1_000n })
+          return ids.map(() => ({ amount: credit, refunded: false }))
+        },
+        safeTime: async () => {
+          await new Promise((next) => setTimeout(next, 40))
+          return head.time
+        },
+      },
+      () => (clock += 10_000),
+    )
+    const added = lane.add(one)
+    void lane.evidence({ requestId: one.requestId, receiptHash: one.receiptHash, affirming: true, bytes: new Uint8Array(8) })
+    await added
+    expect(sealed.map((row) => row.collected)).toEqual([1_000n])
   })
 })

@@ -164,7 +164,9 @@ export class ReceiptLane {
     const open = [...this.#entries.values()].filter((entry) => entry.credited === undefined && entry.askAtMs <= now).slice(0, consultMax)
     if (open.length === 0) return
     const ids = open.map((entry) => entry.completion.payment.paymentId)
-    const [credits, safeTime] = await Promise.all([this.options.vault.credits(ids, 'safe'), this.options.vault.safeTime()])
+    // The time first: the safe tag moves on by minutes at once, and a payment may be collected in what it then covers.
+    const safeTime = await this.options.vault.safeTime()
+    const credits = await this.options.vault.credits(ids, 'safe')
     for (const [i, entry] of open.entries()) {
       const credit = credits[i] as Credit
       if (credit.amount > 0n) this.credited(entry.completion.requestId, credit)
