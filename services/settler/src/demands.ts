@@ -39,7 +39,7 @@ export class Demands {
     const due = await chain.readContract({ address: log, abi: settlementLogAbi, functionName: 'signatureDueOf', args: [demand.receiptHash] })
     if (due === shown) return
     const sealed = await ledger.sealed(demand.batchId)
-    const row = sealed && (await ledger.rows(sealed))[demand.index]
+    const row = sealed && (await ledger.row(sealed, demand.index))
     if (row?.receiptHash !== demand.receiptHash) {
       logger.error({ alarm: 'demand-without-leaf', ...demand }, 'a signature is demanded for a leaf our batch record does not have')
       return

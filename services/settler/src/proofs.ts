@@ -49,7 +49,7 @@ export class Proofs {
   async answer(demand: { receiptHash: Hex.Hex; batchId: number; index: number; dueAt: number }): Promise<void> {
     const { ledger, logger } = this.options
     const sealed = await ledger.sealed(demand.batchId)
-    const row = sealed && (await ledger.rows(sealed))[demand.index]
+    const row = sealed && (await ledger.row(sealed, demand.index))
     if (row?.receiptHash !== demand.receiptHash) {
       logger.error({ alarm: 'demand-without-leaf', ...demand }, 'a proof is demanded for a leaf our batch record does not have')
       return

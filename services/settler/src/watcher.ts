@@ -45,7 +45,7 @@ export class Watcher {
   #timer: NodeJS.Timeout | undefined
   #turning: Promise<void> = Promise.resolve()
   #stopped = false
-  /** Unix milliseconds of the last look that reached the head. */
+  /** Unix milliseconds of the last look that reached the head, or of a demand answered on the way there. */
   lastSeenMs = 0
 
   constructor(readonly options: WatcherOptions) {}
@@ -84,6 +84,12 @@ export class Watcher {
       const after = (await chain.getBlock({ blockNumber: BigInt(to) })).hash
       if (before !== after) return
       await Promise.all(logs.map((log) => this.#publish(log)))
+      // One after another: anybody may demand, thousands at once, and what else our key has to send must not wait behind all of them.
+      for (const log of logs) {
+        if (this.#stopped) return
+        await this.#answer(log)
+        this.lastSeenMs = this.options.now()
+      }
       await this.#mark({ number: to, hash: after })
     }
     this.lastSeenMs = this.options.now()
@@ -143,6 +149,10 @@ export class Watcher {
       )
       await this.options.anchored(Number(id))
     }
+  }
+
+  async #answer(log: Log): Promise<void> {
+    const event = decode(log)
     if (event?.eventName === 'SignatureDemanded') {
       const { receiptHash, batchId, index, dueAt } = event.args
       await this.options.demanded({ receiptHash, batchId: Number(batchId), index, dueAt: Number(dueAt) })

@@ -86,9 +86,19 @@ export class BatchLedger {
 
   /** Rows of a sealed batch, from its leaf file. Whoever reads many brings a faster keccak. */
   async rows(sealed: Sealed, keccak256?: Secp256k1.Primitives['keccak256']): Promise<Row[]> {
+    return LeafFile.decode(await this.#leaves(sealed)).rows.map((row) => ({ ...row, receiptHash: Receipt.hash(row.receipt, this.scope, keccak256) }))
+  }
+
+  /** One row of a sealed batch, if it has so many. */
+  async row(sealed: Sealed, index: number): Promise<Row | undefined> {
+    const row = LeafFile.row(await this.#leaves(sealed), index)
+    return row && { ...row, receiptHash: Receipt.hash(row.receipt, this.scope) }
+  }
+
+  async #leaves(sealed: Sealed): Promise<Uint8Array> {
     const bytes = await this.blobs.get(leafFileKey(sealed.leafFile))
     if (!bytes) throw new AppError('leaf-file.missing', { retryable: true })
-    return LeafFile.decode(bytes).rows.map((row) => ({ ...row, receiptHash: Receipt.hash(row.receipt, this.scope, keccak256) }))
+    return bytes
   }
 }
 
