@@ -51,3 +51,11 @@ it('reads one leaf of ten thousand to answer for one', async () => {
   expect(sent).toHaveLength(1)
   expect(sent[0]).toContain(rows[1]?.signature.slice(2))
 })
+
+it('answers again when another transaction took the nonce of the answer', async () => {
+  const { demands, demand, sent } = await world([row()], [{ outcome: 'superseded' }])
+  await demands.answer(demand(0))
+  await expect.poll(() => sent.length).toBe(2)
+  await demands.answer(demand(0)) // told twice
+  expect(sent).toHaveLength(2)
+})

@@ -46,9 +46,13 @@ export class Demands {
     }
     const data = encodeFunctionData({ abi: settlementLogAbi, functionName: 'showSignature', args: [contractReceipt(row.receipt), row.signature] })
     const { ended } = await sender.send({ to: log, data, gas, note: JSON.stringify({ kind: 'show', receiptHash: demand.receiptHash }) })
-    void ended.then((end) => {
-      if (end.outcome === 'final' && end.receipt.status === 'success') logger.info({ ...demand, hash: end.receipt.transactionHash }, 'demanded signature shown')
-      else logger.error({ alarm: 'demand-unanswered', ...demand, outcome: end.outcome }, 'the demanded signature was not taken')
-    })
+    void ended
+      .then((end) => {
+        // Another transaction took the nonce: nothing was said against the signature.
+        if (end.outcome === 'superseded') return this.answer(demand)
+        if (end.receipt.status === 'success') logger.info({ ...demand, hash: end.receipt.transactionHash }, 'demanded signature shown')
+        else logger.error({ alarm: 'demand-unanswered', ...demand, hash: end.receipt.transactionHash }, 'the demanded signature was not taken')
+      })
+      .catch((err: unknown) => logger.error({ err, alarm: 'demand-unanswered', ...demand }, 'the demanded signature could not be shown'))
   }
 }
