@@ -347,7 +347,7 @@ describe('production hygiene', () => {
     const { readConfig } = (await import(join(root, 'contracts/src/script/deploy.ts'))) as { readConfig(env: Record<string, string>): { options: { simulatedAllowed: boolean } } }
     const given: Stores = {
       'Secret/haca-deploy': { DEPLOY_RPC_URL: 'https://rpc.example', DEPLOY_PRIVATE_KEY: key('1') },
-      'ConfigMap/haca-deploy': { DEPLOY_CHAIN_ID: '8453', DEPLOY_ADMIN: address('1'), DEPLOY_ADMIN_DELAY_SECONDS: '86400', DEPLOY_SETTLER: address('2'), DEPLOY_REGISTRAR: address('3'), DEPLOY_GUARDIAN: address('4'), DEPLOY_ROOT_DELAY_SECONDS: '86400', DEPLOY_TOKEN: address('5'), DEPLOY_GOVERNANCE_TOKEN: address('6') },
+      'ConfigMap/haca-deploy': { DEPLOY_CHAIN_ID: '8453', DEPLOY_ADMIN: address('1'), DEPLOY_ADMIN_DELAY_SECONDS: '172800', DEPLOY_SETTLER: address('2'), DEPLOY_REGISTRAR: address('3'), DEPLOY_GUARDIAN: address('4'), DEPLOY_ROOT_DELAY_SECONDS: '86400', DEPLOY_TOKEN: address('5'), DEPLOY_GOVERNANCE_TOKEN: address('6') },
     }
     const container = main(deploy, 'deploy-contracts')
     expect(readConfig(environmentOf(container, given)).options.simulatedAllowed).toBe(false)

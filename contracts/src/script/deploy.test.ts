@@ -52,6 +52,11 @@ describe('readConfig', () => {
     expect(named.options.governanceToken).toBe(complete.DEPLOY_GOVERNANCE_TOKEN)
   })
 
+  it('leaves delays to who deploys for simulated keys', () => {
+    const local = readConfig({ ...complete, DEPLOY_SIMULATED_ALLOWED: 'true', DEPLOY_ADMIN_DELAY_SECONDS: '0', DEPLOY_ROOT_DELAY_SECONDS: '0' })
+    expect(local.options).toMatchObject({ adminDelaySeconds: 0, rootDelaySeconds: 0 })
+  })
+
   it('names every problem at once and repeats no secret', () => {
     const problems = errorOf(() => readConfig({}))
     for (const name of Object.keys(complete)) expect(problems).toContain(name)
@@ -64,6 +69,9 @@ describe('readConfig', () => {
     ['DEPLOY_RPC_URL', 'http://'],
     ['DEPLOY_CHAIN_ID', '0x14a34'],
     ['DEPLOY_CHAIN_ID', '-1'],
+    ['DEPLOY_ADMIN_DELAY_SECONDS', '172799'],
+    ['DEPLOY_ROOT_DELAY_SECONDS', '0'],
+    ['DEPLOY_ROOT_DELAY_SECONDS', '86399'],
     ['DEPLOY_ROOT_DELAY_SECONDS', '1.5'],
     ['DEPLOY_ROOT_DELAY_SECONDS', '1e99'],
     ['DEPLOY_PRIVATE_KEY', `0x${'11'.repeat(31)}`],

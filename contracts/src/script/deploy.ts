@@ -23,6 +23,10 @@ type Env = Readonly<Record<string, string | undefined>>
 export function readConfig(env: Env): DeployConfig {
   const problems: string[] = []
   const simulated = env['DEPLOY_SIMULATED_ALLOWED'] === 'true'
+  const delay = (least: number) => (text: string): number | undefined => {
+    const seconds = wholeNumber(text)
+    return seconds !== undefined && (simulated || seconds >= least) ? seconds : undefined
+  }
   const read = <T>(name: string, parse: (text: string) => T | undefined, expected: string): T => {
     const text = env[name]
     const value = text === undefined || text === '' ? undefined : parse(text)
@@ -36,12 +40,12 @@ export function readConfig(env: Env): DeployConfig {
     addressBookPath: env['DEPLOY_ADDRESS_BOOK'] || undefined,
     options: {
       admin: read('DEPLOY_ADMIN', address, 'an address'),
-      adminDelaySeconds: read('DEPLOY_ADMIN_DELAY_SECONDS', wholeNumber, 'a whole number of seconds'),
+      adminDelaySeconds: read('DEPLOY_ADMIN_DELAY_SECONDS', delay(172_800), 'a whole number of seconds, at least two days where simulated keys are refused'),
       settler: read('DEPLOY_SETTLER', address, 'an address'),
       registrar: read('DEPLOY_REGISTRAR', address, 'an address'),
       guardian: read('DEPLOY_GUARDIAN', address, 'an address'),
       simulatedAllowed: read('DEPLOY_SIMULATED_ALLOWED', trueOrFalse, 'true or false'),
-      rootDelaySeconds: read('DEPLOY_ROOT_DELAY_SECONDS', wholeNumber, 'a whole number of seconds'),
+      rootDelaySeconds: read('DEPLOY_ROOT_DELAY_SECONDS', delay(86_400), 'a whole number of seconds, at least one day where simulated keys are refused'),
       token: read('DEPLOY_TOKEN', address, 'an address'),
       governanceToken:
         simulated && !env['DEPLOY_GOVERNANCE_TOKEN'] ? undefined : read('DEPLOY_GOVERNANCE_TOKEN', address, 'an address'),
