@@ -1,13 +1,13 @@
 import { create } from '@bufbuild/protobuf'
-import { AppError, type Hex } from '@haca/core'
-import { InferenceRequestedSchema, InferenceVoidedSchema, type InferenceRequested, type PaymentRequested } from '@haca/proto'
+import { AppError, Errors, type Hex, type Payment } from '@haca/core'
+import { InferenceRequestedSchema, InferenceVoidedSchema, type InferenceRequested, type PaymentRequested, type RequestOutcome } from '@haca/proto'
 import { Outcome, type Blobs } from '@haca/platform/blobs'
 import type { Bus } from '@haca/platform/bus'
 import type { Logger } from '@haca/platform/log'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { PaymentLane } from './payments/lane.js'
 import type { Refunds } from './refunds.js'
-import { verifyRequest, type Trust } from './verify-completion.js'
+import { verifyCompletion, verifyRequest, type Trust } from './verify-completion.js'
 
 export interface UpfrontSettlement {
   trust: Trust
@@ -33,14 +33,27 @@ export async function settleUpfront(message: PaymentRequested, settlement: Upfro
   const deadlineMs = settlement.now() + offer.deadlineSeconds * 1_000
   while (settlement.now() < deadlineMs) {
     const outcome = await Outcome.read(settlement.blobs, requestId)
-    if (outcome?.case === 'completed') return
-    if (outcome?.case === 'voided') return settlement.refunds.unanswered(payment)
+    if (outcome?.value) return ended(outcome, payment, settlement)
     await pause(500)
   }
   // Whoever writes the outcome first decides: a node that answers after this finds the void, and gives it back instead.
   await announceVoid(request, { code: 'deadline.missed', detail: `no node answered within ${offer.deadlineSeconds} seconds; the payment was returned` }, requestId, settlement)
   const outcome = await Outcome.read(settlement.blobs, requestId)
-  if (outcome?.case === 'voided') await settlement.refunds.unanswered(payment)
+  if (outcome?.value) await ended(outcome, payment, settlement)
+}
+
+/** Pays back what was collected for a void, and for an answer whose receipt nobody will take: no leaf will ever say that it is void. */
+async function ended(outcome: RequestOutcome['outcome'], payment: Payment.Payment, { trust, refunds, logger }: UpfrontSettlement): Promise<void> {
+  if (outcome.case === 'completed') {
+    try {
+      return void (await verifyCompletion(outcome.value, trust))
+    } catch (error) {
+      const known = Errors.find(error)
+      if (!known || known.retryable) throw error
+      logger.error({ alarm: 'answer-refused', err: error, paymentId: payment.paymentId }, 'a paid request was answered with a receipt that does not hold; the payment is returned')
+    }
+  }
+  await refunds.unanswered(payment)
 }
 
 async function announceVoid(request: InferenceRequested, why: { code: string; detail: string }, requestId: Hex.Hex, { blobs, bus, now }: UpfrontSettlement): Promise<void> {
