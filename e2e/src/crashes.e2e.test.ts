@@ -16,7 +16,7 @@ let stack: Stack
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'haca-e2e-'))
-  stack = await startStack({ folder, env: { gateway: { GATEWAY_ANSWER_WAIT_MS: '5000' } } })
+  stack = await startStack({ folder, chain: { snapshotSeconds: 1 }, env: { gateway: { GATEWAY_ANSWER_WAIT_MS: '5000' } } })
 })
 afterAll(async () => {
   await stack?.stop()

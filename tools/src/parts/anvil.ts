@@ -9,17 +9,19 @@ export interface AnvilOptions {
   chainId?: number
   /** Seconds between blocks; Base makes one each 0.2 s. */
   blockTimeSeconds?: number
+  /** Seconds between snapshots; a kill loses what came since. Each writes and reads the whole history, which a load makes long. */
+  snapshotSeconds?: number
 }
 
 /**
  * anvil with Base's rules: Osaka, the per-transaction gas cap, interval mining (automine strands transactions
- * under load) and `safe`/`finalized` tags that trail by one and two blocks. Its state is written to `folder` every second, so
+ * under load) and `safe`/`finalized` tags that trail by one and two blocks. Its state is written to `folder` now and then, so
  * that a kill costs it no more than the last seconds: to everybody else, a deep reorganisation.
  */
-export async function anvilPart(folder: string, { chainId = 84_532, blockTimeSeconds = 0.2 }: AnvilOptions = {}): Promise<{ part: Part; url: string }> {
+export async function anvilPart(folder: string, { chainId = 84_532, blockTimeSeconds = 0.2, snapshotSeconds = 5 }: AnvilOptions = {}): Promise<{ part: Part; url: string }> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const state = new StateFile(join(folder, 'anvil.json'))
+  const state = new StateFile(join(folder, 'anvil.json'), snapshotSeconds)
   const anvil = define({
     name: 'anvil',
     command: join(root, 'node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil'),
@@ -27,7 +29,7 @@ export async function anvilPart(folder: string, { chainId = 84_532, blockTimeSec
       ...['--host', '127.0.0.1', '--port', String(port), '--chain-id', String(chainId)],
       ...['--hardfork', 'osaka', '--enable-tx-gas-limit', '--gas-limit', '60000000', '--base-fee', '5000000'],
       ...['--block-time', String(blockTimeSeconds), '--slots-in-an-epoch', '1'],
-      ...['--state', state.path, '--state-interval', '1', '--silent'],
+      ...['--state', state.path, '--state-interval', String(snapshotSeconds), '--silent'],
     ],
     logFile: join(folder, 'logs/anvil.log'),
     ready: () => answers(url),
@@ -56,10 +58,13 @@ export async function anvilPart(folder: string, { chainId = 84_532, blockTimeSec
 class StateFile {
   #timer: NodeJS.Timeout | undefined
 
-  constructor(readonly path: string) {}
+  constructor(
+    readonly path: string,
+    readonly everySeconds: number,
+  ) {}
 
   watch(): void {
-    this.#timer = setInterval(() => void this.#keep().catch(() => undefined), 1_000)
+    this.#timer = setInterval(() => void this.#keep().catch(() => undefined), this.everySeconds * 1_000)
     this.#timer.unref()
   }
 
