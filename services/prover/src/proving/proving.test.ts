@@ -170,8 +170,9 @@ describe.runIf(engine)('snarkjs', () => {
     await expectValid(digits!, both[1])
     expect(await code(prover.prove(cancer!, digits!.wtns))).toEqual({ code: 'prover.witness-invalid', retryable: false })
     const pid = (await prover.pid()) as number
-    const inHand = code(prover.prove(digits!, digits!.wtns)) // long enough to be killed in the middle
-    setTimeout(() => process.kill(pid, 'SIGKILL'), 5)
+    process.kill(pid, 'SIGSTOP') // so that no proof is faster than the kill
+    const inHand = code(prover.prove(cancer!, cancer!.wtns))
+    setTimeout(() => process.kill(pid, 'SIGKILL'), 50)
     expect(await inHand).toEqual({ code: 'prover.crashed', retryable: true })
     await expectValid(cancer!, await prover.prove(cancer!, cancer!.wtns))
   })
