@@ -19,7 +19,7 @@ function demand(error?: string): Response {
   return new Response('{}', { status: 402, headers: { [PaymentHeader.names.required]: PaymentHeader.encode(required) } })
 }
 
-/** A client and what its gateway saw: \`answer\` says what a paid call gets. */
+/** A client and what its gateway saw: `answer` says what a paid call gets. */
 function clientOf(answer: (attempt: number) => Response) {
   const payments: string[] = []
   const fetched = async (_url: unknown, init: RequestInit = {}): Promise<Response> => {

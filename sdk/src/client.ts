@@ -60,7 +60,7 @@ export interface InferOptions {
   /** Milliseconds to hold the answer until its payment is settled. */
   waitSettledMs?: number
   /**
-   * Pays before the work instead of after it, as a gateway asks of payers who owe, or of whom it risks no more (\`upfront_payment_required\`). What is not
+   * Pays before the work instead of after it, as a gateway asks of payers who owe, or of whom it risks no more (`upfront_payment_required`). What is not
    * delivered is paid back from the vault. Fixed once a call is signed: a payment that was not taken needs a call id of its own.
    */
   upfront?: boolean
@@ -154,7 +154,7 @@ export class HacaClient {
   /**
    * Waits until a request's receipt is anchored (or, with `until: 'settled'`, its payment collected) and gives the whole bundle. With a
    * chain to read, anchored means behind the tag from which nothing is taken back. A void receipt has no payment; and a gateway lets go of
-   * what it knows of payments an hour after they expired: then \`payment\` is null, and what was collected is in \`inclusion\`.
+   * what it knows of payments an hour after they expired: then `payment` is null, and what was collected is in `inclusion`.
    */
   async waitForSettlement(requestId: Hex.Hex, options: { until?: 'settled' | 'anchored'; timeoutMs?: number } = {}): Promise<Bundle> {
     const { until = 'anchored', timeoutMs = 180_000 } = options

@@ -28,7 +28,7 @@ export async function run(json: boolean): Promise<boolean> {
   const stack = await startStack({
     folder,
     logLevel: 'warn',
-    chain: { snapshotSeconds: 600 }, // the chain's history on disk is nobody's work but the simulator's
+    chain: { snapshotSeconds: 600 }, // what the local chain keeps on disk is no part of what is measured
     env: { gateway: { GATEWAY_PAYMENT_TIMEOUT_SECONDS: '3600', GATEWAY_OFFER_SECONDS: '3600', GATEWAY_PAYER_CAP_ATOMIC: '10000000' } },
   })
   try {

@@ -228,7 +228,7 @@ const besides = { request: 'answer one request differently: either is proof that
 
 export const verbs: Record<string, Verb> = { models, quote, pay, status, receipt, verify: verifyVerb, attestation, zk }
 
-/** A file of \`haca receipt\`; what is none is said to be none, and not refuted. */
+/** A file of `haca receipt`; what is none is said to be none, and not refuted. */
 async function readBundle(file: string): Promise<Bundle> {
   const json = (await readJson(file)) as Partial<Bundle> | null
   if (json?.v === 1 && json.receipt && json.domain && json.signature) return json as Bundle

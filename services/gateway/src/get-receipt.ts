@@ -20,7 +20,7 @@ export interface ReceiptBundle {
   receipt: Receipt.Json
   signature: Hex.Hex
   receiptHash: Hex.Hex
-  /** Transaction that collected the payment; null: not settled yet, void, or let go since, an hour after it expired: then \`inclusion.collected\` and the chain tell. */
+  /** Transaction that collected the payment; null: not settled yet, void, or let go since, an hour after it expired: then `inclusion.collected` and the chain tell. */
   payment: { transaction: Hex.Hex; blockNumber: number; amount: string } | null
   /** Null: not appraised yet, or not published yet. */
   evidence: { evidenceId: Hex.Hex; kind: string; verdict: 'affirming' | 'contraindicated'; rules: { rule: string; ok: boolean; detail: string }[] } | null

@@ -49,14 +49,8 @@ export type Answer =
  * everything after it ends in exactly one of an answer that is settled, or a void that is not charged.
  */
 export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitSettledMs: number | undefined, gateway: Gateway): Promise<Answer> {
-  let request: Read
-  try {
-    request = await read(ask, gateway.models)
-  } catch (error) {
-    const earlier = payload && error instanceof Refusal && error.code === 'model.unknown' ? await answerRetired(ask, payload, gateway, waitSettledMs) : undefined
-    if (earlier) return earlier
-    throw error
-  }
+  const request = await read(ask, gateway.models).catch((unread: unknown) => answerRetired(unread, ask, payload, gateway, waitSettledMs))
+  if ('kind' in request) return request
   const webhook = ask.webhook === undefined ? undefined : gateway.webhooks.check(ask.webhook)
   if (!payload) return demandPayment(request, { reason: undefined, flows: ['authorization'] }, gateway)
   const check = verifyPayment(payload, request, gateway.verifier)
@@ -78,10 +72,13 @@ export async function infer(ask: Ask, payload: PaymentPayload | undefined, waitS
   return answer(verified, gateway, { waitSettledMs, accepted: ours })
 }
 
-/** The answer of a model that was retired between a payment and now: what was paid for before is answered. */
-async function answerRetired(ask: Ask, payload: PaymentPayload, gateway: Gateway, waitSettledMs: number | undefined): Promise<Answer | undefined> {
+/** The answer of a model that was retired between a payment and now: what was paid for before is answered. Any other reason why a request was not read is thrown on. */
+async function answerRetired(unread: unknown, ask: Ask, payload: PaymentPayload | undefined, gateway: Gateway, waitSettledMs: number | undefined): Promise<Answer> {
+  if (!payload || !(unread instanceof Refusal) || unread.code !== 'model.unknown') throw unread
   const check = verifyPayment(payload, { ask, units: 0, model: { modelHash: Hex.zero32 } }, gateway.verifier)
-  return check.ok ? undefined : answerLate(check, gateway, waitSettledMs)
+  const earlier = check.ok ? undefined : await answerLate(check, gateway, waitSettledMs)
+  if (!earlier) throw unread
+  return earlier
 }
 
 /** A 402: what must be paid, and why what was sent did not do. */

@@ -93,7 +93,7 @@ async function rebuildClaims({ bus, claims, projection, genuine, horizonMs, now 
   await bus.replay({ schema: PaymentSettledSchema, sinceMs, visit: believed((message) => paymentSettled(message, projection)) })
   await bus.replay({ schema: InferenceCompletedSchema, sinceMs, visit: believed((message) => completed(message, projection)) })
   await bus.replay({ schema: InferenceVoidedSchema, sinceMs, visit: believed((message) => voided(message, projection)) })
-  await bus.replay({ schema: PaymentFailedSchema, sinceMs: Math.min(sinceMs, now() - lossHorizonMs), visit: believed((message) => lost(message)) })
+  await bus.replay({ schema: PaymentFailedSchema, sinceMs: Math.min(sinceMs, now() - lossHorizonMs), visit: believed(lost) })
   return restored
 }
 

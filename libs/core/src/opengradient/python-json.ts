@@ -11,7 +11,7 @@ export class PythonFloat {
 export type PythonJson = null | boolean | string | bigint | PythonFloat | readonly PythonJson[] | { readonly [key: string]: PythonJson }
 
 const depthMax = 64
-/** Python refuses longer integers too (\`sys.int_info.default_max_str_digits\`): reading one takes time by the square of its length. */
+/** Python refuses longer integers too (`sys.int_info.default_max_str_digits`): reading one takes time by the square of its length. */
 const digitsMax = 4_300
 
 /** Reads JSON without losing what JavaScript would; the first duplicate of a key loses, as in Python. NaN and infinities are refused. */
