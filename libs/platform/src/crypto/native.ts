@@ -16,7 +16,7 @@ export type Engine = 'libsecp256k1' | 'secp256k1' | 'tiny-secp256k1'
 
 /**
  * Loads native recovery and keccak. Where the addon was not built, because no Rust was there, npm's prebuilt binary serves, half as fast;
- * where that cannot be loaded either, WebAssembly, another four times slower. `engine` says which it is; `only` takes no other.
+ * where that cannot be loaded either, WebAssembly, another four times slower. A warning says that it is so, and `engine` which it is; `only` takes no other.
  */
 export async function loadPrimitives(only?: Engine): Promise<Native> {
   const hasher = await createKeccak(256)
@@ -68,14 +68,16 @@ const makers: Record<Engine, (keccak256: Keccak) => Curve | Promise<Curve>> = { 
 
 async function loadCurve(keccak256: Keccak, only: Engine | undefined): Promise<Curve> {
   if (only) return makers[only](keccak256)
-  for (const make of [addon, prebuilt]) {
-    try {
-      return make(keccak256)
-    } catch {
-      // Not built, or not for this platform: the next one, and `engine` says which it was.
-    }
+  try {
+    return addon()
+  } catch (cause) {
+    process.emitWarning(`signatures are checked by a slower library: ${(cause as Error).message}`, { code: 'HACA_SLOW_SIGNATURES', detail: 'libs/platform/secp256k1 is built by npm run setup where there is cargo' })
   }
-  return wasm(keccak256)
+  try {
+    return prebuilt(keccak256)
+  } catch {
+    return wasm(keccak256) // no binary for this platform
+  }
 }
 
 /** `libs/platform/secp256k1`: takes bytes, writes into the array it is brought, and says whether it did. */
